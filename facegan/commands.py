@@ -1,0 +1,129 @@
+"""What the scripts share at the shell: one-line errors, exit codes, argument types. Standard library only."""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+class UserError(ValueError):
+    """A user's mistake. Its text is one line that names the option and the remedy."""
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; derived like KeyboardInterrupt so that no `except Exception` swallows it."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose errors are one line, without the usage block in front."""
+
+    def error(self, message):
+        self.exit(EXIT_USER_ERROR, f"{self.prog}: error: {message} (see --help)\n")
+
+
+def parser(docstring):
+    """Make a parser whose --help opens with the script's docstring, kept as it is laid out.
+
+    Args:
+        docstring: the script's `__doc__`.
+
+    Returns:
+        A `Parser`; long options cannot be abbreviated, so that a later option never changes what a command means.
+    """
+    return Parser(
+        description=docstring.strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def run(main):
+    """Run a script's `main()` and turn what ends it into an exit code: 0, 2 for a user's mistake, 130, 143.
+
+    Args:
+        main: a function without arguments; what it returns is the exit code, None meaning 0.
+
+    Anything else that it raises is a bug and stays a traceback.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    name = Path(sys.argv[0]).name
+    try:
+        code = main()
+    except UserError as error:
+        print(f"{name}: error: {error}", file=sys.stderr)
+        code = EXIT_USER_ERROR
+    except KeyboardInterrupt as stop:
+        print(f"\n{name}: interrupted{_remedy(stop)}", file=sys.stderr)
+        code = EXIT_INTERRUPTED
+    except Terminated as stop:
+        print(f"\n{name}: terminated{_remedy(stop)}", file=sys.stderr)
+        code = EXIT_TERMINATED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)
+
+
+def _raise_terminated(signum, frame):
+    raise Terminated
+
+
+def _remedy(stop):
+    """KeyboardInterrupt("run the same command to go on") and Terminated("…") carry what to say to the user."""
+    return f"; {stop}" if str(stop) else ""
+
+
+def argument(parse):
+    """Wrap a parsing function so that argparse shows the text of its ValueError.
+
+    argparse itself replaces it by "invalid parse value".
+    """
+
+    def convert(text):
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return convert
+
+
+def integer(low, high=None):
+    """An argparse type: a whole number of at least `low` and, if given, at most `high`."""
+
+    def parse(text):
+        try:
+            value = int(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is no whole number") from None
+        return _in_range(value, text, low, high)
+
+    return argument(parse)
+
+
+def number(low, high=None, above=False):
+    """An argparse type: a number from `low` (more than `low` with `above`) to `high`, never NaN."""
+
+    def parse(text):
+        try:
+            value = float(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is no number") from None
+        if value != value or (above and value <= low):
+            raise ValueError(f"{text} is not more than {low}")
+        return _in_range(value, text, low, high)
+
+    return argument(parse)
+
+
+def _in_range(value, text, low, high):
+    if value < low or (high is not None and value > high):
+        raise ValueError(f"{text} is not {low} or more" if high is None else f"{text} is not from {low} to {high}")
+    return value
