@@ -1,0 +1,98 @@
+"""The only code that differs between Keras's backends: one gradient update, and how `fit()` calls a step.
+
+`gan.GAN` writes its losses and the order of its updates once, in terms of `update`. Each class below says what that
+word means under one backend; `Step` is the one for the backend in use.
+"""
+
+import keras
+
+
+class TensorFlowStep:
+    """Gradients from a tape; variables change in place."""
+
+    def train_step(self, batch):
+        return self.train(batch)
+
+    def update(self, network, optimizer, loss_of):
+        """Move one network down the gradient of its loss, the others standing still.
+
+        Args:
+            network: the model whose trainable variables move.
+            optimizer: its optimizer.
+            loss_of: a function without arguments that returns (scalar loss, anything else).
+
+        Returns:
+            What `loss_of` returned beside the loss.
+        """
+        import tensorflow as tf
+
+        variables = network.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in variables])
+            loss, seen = loss_of()
+            loss = optimizer.scale_loss(loss)
+        optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
+        return seen
+
+
+class TorchStep:
+    """Gradients from the graph that the forward pass left; variables change in place."""
+
+    def train_step(self, batch):
+        return self.train(batch)
+
+    def update(self, network, optimizer, loss_of):
+        """See `TensorFlowStep.update`."""
+        import torch
+
+        variables = network.trainable_variables
+        loss, seen = loss_of()
+        gradients = torch.autograd.grad(optimizer.scale_loss(loss), [variable.value for variable in variables])
+        with torch.no_grad():
+            optimizer.apply(list(gradients), variables)
+        return seen
+
+
+class JaxStep:
+    """A step is a pure function of the state: variables are read from and written to a stateless scope."""
+
+    @property
+    def non_trainable_variables(self):
+        # `fit()` carries the state of one optimizer by itself; D's travels with the state that no gradient moves.
+        carried = super().non_trainable_variables
+        return [*carried, *self.d_optimizer.variables] if self.compiled else carried
+
+    def train_step(self, state, batch):
+        groups = (
+            self.trainable_variables,
+            self.non_trainable_variables,
+            self.optimizer.variables,
+            self.metrics_variables,
+        )
+        pairs = [pair for group, values in zip(groups, state, strict=True) for pair in zip(group, values, strict=True)]
+        with keras.StatelessScope(state_mapping=pairs) as scope:
+            logs = self.train(batch)
+        return logs, tuple([scope.get_current_value(variable) for variable in group] for group in groups)
+
+    def update(self, network, optimizer, loss_of):
+        """See `TensorFlowStep.update`."""
+        import jax
+
+        variables, carried = network.trainable_variables, self.non_trainable_variables
+        still = [(v, v.value) for v in [*self.trainable_variables, *carried, *self.optimizer.variables]]
+
+        def scaled_loss(values):
+            with keras.StatelessScope(state_mapping=[*still, *zip(variables, values, strict=True)]) as scope:
+                loss, seen = loss_of()
+                loss = optimizer.scale_loss(loss)
+                return loss, (seen, [scope.get_current_value(variable) for variable in carried])
+
+        values = [variable.value for variable in variables]
+        gradients, (seen, moved) = jax.grad(scaled_loss, has_aux=True)(values)
+        for variable, value in zip(carried, moved, strict=True):
+            variable.assign(value)
+        optimizer.apply(gradients, variables)
+        return seen
+
+
+Step = {"tensorflow": TensorFlowStep, "jax": JaxStep, "torch": TorchStep}[keras.backend.backend()]

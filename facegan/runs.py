@@ -1,0 +1,148 @@
+"""Generators on disk: finding one in a run folder, saving it as `.h5`, and loading it to draw pixels."""
+
+import dataclasses
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import numpy
+
+from facegan import files, images
+from facegan.commands import UserError
+
+# A batch of fixed shape: the pixels of a face must not depend on how many are drawn beside it.
+DRAW_BATCH = 64
+BEST_NAME = "generator_best.h5"
+CHECKPOINT_PATTERN = re.compile(r"generator_model_(\d+)\.h5")
+ATTRIBUTE = "facegan"
+
+
+@dataclasses.dataclass(frozen=True)
+class Generator:
+    """A generator ready to draw.
+
+    Attributes:
+        path: the file it came from.
+        model: the Keras model, latents (n, latent_dim) float32 → images (n, height, width, channels) float32.
+        distribution: how its latents were drawn in training, "normal" or "uniform" over (−1, 1).
+        fingerprint: 12 hexadecimal digits that change with the file.
+    """
+
+    path: Path
+    model: object
+    distribution: str
+    fingerprint: str
+
+    @property
+    def latent_dim(self):
+        return self.model.input_shape[-1]
+
+    @property
+    def height(self):
+        return self.model.output_shape[1]
+
+    @property
+    def width(self):
+        return self.model.output_shape[2]
+
+    @property
+    def channels(self):
+        return self.model.output_shape[3]
+
+    @property
+    def pixel_range(self):
+        """ "tanh" for images in −1..1, "sigmoid" for 0..1: the activation of the last layer."""
+        return self.model.layers[-1].activation.__name__
+
+    def draw(self, latents):
+        """Draw faces: latents (n, latent_dim) → pixels uint8 (n, height, width, channels)."""
+        return draw(self.model, latents, self.pixel_range)
+
+
+def draw(model, latents, pixel_range):
+    """Draw pixels uint8 (n, height, width, channels) with a Keras model from latents (n, latent_dim).
+
+    Batches are padded to a constant shape, so face 12 has the same pixels alone as among faces 1 to 31.
+    """
+    latents = numpy.asarray(latents, numpy.float32)
+    padded = numpy.zeros((-len(latents) % DRAW_BATCH, latents.shape[1]), numpy.float32)
+    batches = numpy.concatenate([latents, padded]).reshape(-1, DRAW_BATCH, latents.shape[1])
+    pixels = [images.to_pixels(model.predict_on_batch(batch), pixel_range) for batch in batches]
+    return numpy.concatenate(pixels)[: len(latents)]
+
+
+def find_generator(path):
+    """The generator file that MODEL names.
+
+    Args:
+        path: a generator file, or a run folder: then its best generator, or else its newest.
+
+    Raises:
+        UserError: nothing is there, or a folder without generators.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise UserError(f"MODEL {path}: no such file or run folder; train_gan.py --out makes one")
+    if (path / BEST_NAME).is_file():
+        return path / BEST_NAME
+    saved = checkpoints(path)
+    if not saved:
+        raise UserError(f"MODEL {path}: holds no generator_model_*.h5; let train_gan.py go on until it saves one")
+    return saved[-1]
+
+
+def checkpoints(folder):
+    """The generators that training saved in a run folder, oldest first."""
+    named = [path for path in Path(folder).iterdir() if CHECKPOINT_PATTERN.fullmatch(path.name)]
+    return sorted(named, key=lambda path: int(CHECKPOINT_PATTERN.fullmatch(path.name).group(1)))
+
+
+def load_generator(path):
+    """Load the generator that MODEL names: a run folder, a `.h5` of Keras 2 or 3, or a `.keras` file.
+
+    Returns:
+        A `Generator`.
+
+    Raises:
+        UserError: there is none, it cannot be read, or it is not a generator.
+    """
+    from facegan import model_files
+
+    path = find_generator(path)
+    model = model_files.load_model_file(path)
+    if len(model.input_shape) != 2 or len(model.output_shape) != 4 or model.output_shape[-1] not in (1, 3):
+        raise UserError(
+            f"MODEL {path}: maps {model.input_shape} to {model.output_shape}, so it is no generator; "
+            "name the file that draws images, generator_model_*.h5"
+        )
+    fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    return Generator(path, model, read_notes(path).get("latents", "normal"), fingerprint)
+
+
+def save_generator(model, path, notes):
+    """Write a model as `.h5` for people to load, with notes that travel inside it.
+
+    Args:
+        model: a float32 model; its optimizer is not stored, since `.h5` would lose most of it.
+        path: the file. notes: what JSON can hold, read again by `read_notes`.
+    """
+    import h5py
+    import keras
+
+    with files.whole_path(path) as temporary:
+        keras.saving.save_model(model, temporary, include_optimizer=False)
+        with h5py.File(temporary, "r+") as file:
+            file.attrs[ATTRIBUTE] = json.dumps(notes)
+
+
+def read_notes(path):
+    """The notes that `save_generator` put in a `.h5`, or {} for files of other origins."""
+    import h5py
+
+    if not h5py.is_hdf5(path):
+        return {}
+    with h5py.File(path, "r") as file:
+        return json.loads(file.attrs.get(ATTRIBUTE, "{}"))
