@@ -1,0 +1,153 @@
+"""Pixels and pictures: the range of images, numbered grids, captions, frames. numpy and Pillow only.
+
+pixels are uint8 (n, height, width, 1 or 3); images are floats in the range of the generator's last activation.
+"""
+
+import functools
+import importlib.util
+import math
+from pathlib import Path
+
+import numpy
+from PIL import Image, ImageDraw, ImageFont
+
+TILE_SIDE = 96  # the least side of a face in a picture; smaller images are enlarged by a whole factor
+LARGEST_SIDE = 8_000  # of a picture with enlarged faces; beyond it they are drawn at their own size
+GAP = 4
+LABEL_SIZE = 13
+CAPTION_SIZE = 16
+INK = 0x20
+PAPER = 0xFF
+
+
+def to_images(pixels, pixel_range):
+    """Pixels 0..255 to images in a generator's range.
+
+    Args:
+        pixels: numpy uint8, or a float tensor of any backend.
+        pixel_range: "tanh" for −1..1 or "sigmoid" for 0..1, the last activation of the generator.
+
+    Returns:
+        The same kind of array: float32 for numpy.
+    """
+    if isinstance(pixels, numpy.ndarray):
+        pixels = pixels.astype(numpy.float32)
+    low, scale = _range(pixel_range)
+    return pixels / scale + low
+
+
+def to_pixels(images, pixel_range):
+    """Images in a generator's range to pixels uint8, rounded, clipped where they leave it; not-a-number is 0."""
+    low, scale = _range(pixel_range)
+    values = (numpy.asarray(images, numpy.float32) - low) * scale
+    return numpy.clip(numpy.rint(numpy.nan_to_num(values)), 0, 255).astype(numpy.uint8)
+
+
+def _range(pixel_range):
+    """The value of black, and pixel steps per unit."""
+    if pixel_range == "tanh":
+        return -1.0, 127.5
+    if pixel_range == "sigmoid":
+        return 0.0, 255.0
+    raise ValueError(f"images of a {pixel_range!r} output have no known range; it must be tanh or sigmoid")
+
+
+def shown(pixels, pixel_range):
+    """Pixels as people look at them: grey images of the range 0..1 turn dark on light, all others stay.
+
+    That range is mnist28's. Its digits are stored white on black and the tutorials draw them with a reversed grey
+    map; only pictures do so, never files that hold the pixels themselves.
+    """
+    return 255 - pixels if pixel_range == "sigmoid" and pixels.shape[-1] == 1 else pixels
+
+
+def picture(pixels):
+    """One image, pixels (height, width, 1 or 3), as a PIL image of the same size."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+def grid(pixels, columns=None, numbers=None):
+    """Draw images in rows on white, each with its number under it.
+
+    Args:
+        pixels: (n, height, width, channels) uint8.
+        columns: images in a row; None makes the grid as square as possible.
+        numbers: n labels, numbers or short texts ("" for none), or None for a grid without labels.
+
+    Returns:
+        A PIL image, mode "RGB". Small images are enlarged by a whole factor to `TILE_SIDE` pixels or more.
+    """
+    count, height, width = pixels.shape[:3]
+    columns = min(columns or math.ceil(math.sqrt(count)), count)
+    rows = math.ceil(count / columns)
+    labelled = numbers is not None
+    scale = _scale(height, width, rows, columns)
+    cell_width = width * scale + GAP
+    cell_height = height * scale + GAP + (LABEL_SIZE + 4 if labelled else 0)
+    sheet = Image.new("RGB", (columns * cell_width + GAP, rows * cell_height + GAP), (PAPER,) * 3)
+    draw = ImageDraw.Draw(sheet)
+    for k, image in enumerate(pixels):
+        left, top = GAP + k % columns * cell_width, GAP + k // columns * cell_height
+        tile = picture(image).resize((width * scale, height * scale), Image.Resampling.BICUBIC)
+        sheet.paste(tile, (left, top))
+        if numbers is not None:
+            below = (left + width * scale // 2, top + height * scale + 2)
+            draw.text(below, str(numbers[k]), (INK,) * 3, _fitting_font(str(numbers[k]), width * scale), "ma")
+    return sheet
+
+
+def _scale(height, width, rows, columns):
+    scale = math.ceil(TILE_SIDE / min(height, width))
+    return scale if max(rows * height, columns * width) * scale <= LARGEST_SIDE else 1
+
+
+def stack(pictures, captions=None):
+    """Put PIL pictures below one another on white, flush left, each under its caption ("" for none)."""
+    captions = captions or [""] * len(pictures)
+    heights = [CAPTION_SIZE + 12 if caption else 0 for caption in captions]
+    text_widths = [math.ceil(font(CAPTION_SIZE).getlength(caption)) + 2 * GAP for caption in captions]
+    width = max([*text_widths, *(picture.width for picture in pictures)])
+    total = sum(heights) + sum(picture.height for picture in pictures)
+    sheet = Image.new("RGB", (width, total), (PAPER,) * 3)
+    draw = ImageDraw.Draw(sheet)
+    top = 0
+    for part, caption, height in zip(pictures, captions, heights, strict=True):
+        if caption:
+            draw.text((GAP, top + height // 2), caption, (INK,) * 3, font(CAPTION_SIZE), "lm")
+        sheet.paste(part, (0, top + height))
+        top += height + part.height
+    return sheet
+
+
+def beside(pictures):
+    """Put PIL pictures side by side on white, aligned at their tops."""
+    sheet = Image.new("RGB", (sum(part.width for part in pictures), max(part.height for part in pictures)), "white")
+    left = 0
+    for part in pictures:
+        sheet.paste(part, (left, 0))
+        left += part.width
+    return sheet
+
+
+def save_gif(frames, file, milliseconds=80):
+    """Write PIL pictures of one size as a GIF that repeats for ever.
+
+    Each frame gets the 256 colours that fit it best: one palette for all would make faces patchy.
+    """
+    first, *others = (frame.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames)
+    first.save(file, save_all=True, append_images=others, duration=milliseconds, loop=0, disposal=2, optimize=False)
+
+
+@functools.cache
+def font(size):
+    """The font of labels and captions. It comes with matplotlib; without that, Pillow's own."""
+    package = importlib.util.find_spec("matplotlib")
+    if package is None:
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+
+
+def _fitting_font(text, width):
+    """The label's font, or the largest smaller one, down to 8, in which the text is no wider than its image."""
+    fitting = (size for size in range(LABEL_SIZE, 8, -1) if font(size).getlength(text) <= width)
+    return font(next(fitting, 8))
