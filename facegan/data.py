@@ -33,18 +33,13 @@ def load_images(source):
         named = " or ".join(NAMED)
         raise UserError(f"DATA {source}: no such file; name a .npz that prepare_faces.py made, or {named}")
     try:
-        name, pixels = npz.open_array(path)
-        with zipfile.ZipFile(path) as archive:
-            checksum = archive.getinfo(f"{name}.npy").CRC
-    except (ValueError, OSError) as error:
-        raise UserError(f"DATA {source}: {error}") from None
-    pixels = pixels[..., None] if pixels.ndim == 3 else pixels
-    if pixels.ndim != 4 or pixels.shape[-1] not in (1, 3) or pixels.dtype != numpy.uint8:
-        raise UserError(
-            f"DATA {source}: {name} is {pixels.dtype} {pixels.shape}, not uint8 (n, height, width, 1 or 3); "
-            "prepare_faces.py makes such files"
-        )
-    return pixels, _fingerprint(pixels, checksum)
+        pixels = npz.open_pixels(path)
+    except ValueError as error:
+        raise UserError(f"DATA {error}; prepare_faces.py makes such files") from None
+    # The archive already holds a checksum of every byte: no need to read gigabytes again at each start.
+    with zipfile.ZipFile(path) as archive:
+        members = sorted((member.filename, member.CRC) for member in archive.infolist())
+    return pixels, _fingerprint(pixels, zlib.crc32(repr(members).encode()))
 
 
 def _fingerprint(pixels, checksum):
@@ -104,7 +99,12 @@ class Batches:
         self.latent_dim = latent_dim
         self.draw = {"normal": _normal, "uniform": _uniform}[latents]
         self.shared_latents = shared_latents
+        self.reseed(seed)
+
+    def reseed(self, seed, restarts=0):
+        """Begin another stream; `restarts` tells streams of one seed apart without meeting another seed's."""
         self.seed = seed
+        self.restarts = restarts
         self._orders = {}
 
     def at(self, step):
@@ -116,7 +116,7 @@ class Batches:
         for number in numpy.unique(passes):
             here = passes == number
             chosen[here] = self._order(int(number))[offsets[here]]
-        random = numpy.random.Generator(numpy.random.Philox(key=[self.seed, step]))
+        random = numpy.random.Generator(numpy.random.Philox(key=[self.seed + (self.restarts << 32), step]))
         d_latents = self.draw(random, (self.real_count, self.latent_dim))
         g_latents = d_latents if self.shared_latents else self.draw(random, (self.batch_size, self.latent_dim))
         return self.pixels[chosen], d_latents, g_latents
@@ -129,7 +129,7 @@ class Batches:
 
     def _order(self, number):
         if number not in self._orders:
-            random = numpy.random.RandomState([self.seed, number])
+            random = numpy.random.RandomState([self.seed, self.restarts, number])
             fresh = random.permutation(self.rows)
             self._orders = {key: value for key, value in self._orders.items() if key == number - 1}
             self._orders[number] = fresh

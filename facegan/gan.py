@@ -20,8 +20,8 @@ class GAN(backend.Step, keras.Model):
     Args:
         generator: latents (n, latent_dim) → images (n, height, width, channels).
         discriminator: images → logits (n, 1), positive for real.
-        averaged_generator: a second generator that follows the first as an exponential moving average of its weights
-            and batch-norm statistics, or None.
+        averaged_generator: a second generator, float32, that follows the first as an exponential moving average of its
+            weights and batch-norm statistics; the one to draw with and to save.
         output: "tanh" or "sigmoid", the generator's last activation, which fixes the range of images.
         update: what one step does, G moving last and always on a full batch of generated images:
             "halves": D on half a batch of real images, then D on half a batch of generated ones;
@@ -30,7 +30,7 @@ class GAN(backend.Step, keras.Model):
             apart so that batch norm sees each by itself.
         loss: "bce", binary cross-entropy with the non-saturating generator loss, or "hinge" (Lim and Ye 2017).
         smooth: target of D for real images under "bce": 0.9 is one-sided label smoothing (Salimans et al. 2016).
-        average: decay of the moving average.
+        average: decay of the moving average; with 0 the second generator equals the first.
         augment: a function (images, seed_generator) → images, applied to everything that D sees, or None.
 
     A batch for `fit()` is a tuple (real_pixels uint8 (k, height, width, channels), d_latents, g_latents): latents from
@@ -41,7 +41,7 @@ class GAN(backend.Step, keras.Model):
         self,
         generator,
         discriminator,
-        averaged_generator=None,
+        averaged_generator,
         *,
         output="tanh",
         update="halves",
@@ -55,9 +55,8 @@ class GAN(backend.Step, keras.Model):
         self.generator = generator
         self.discriminator = discriminator
         self.averaged_generator = averaged_generator
-        if averaged_generator is not None:
-            averaged_generator.trainable = False
-            averaged_generator.set_weights(generator.get_weights())
+        averaged_generator.trainable = False
+        averaged_generator.set_weights(generator.get_weights())
         self.output_activation = output
         self.update_rule = {"halves": self._halves, "joined": self._joined, "summed": self._summed}[update]
         self.loss_terms = {"bce": _cross_entropy, "hinge": _hinge}[loss]
@@ -144,8 +143,6 @@ class GAN(backend.Step, keras.Model):
         return ops.cast(self.discriminator(images_seen, training=True), "float32")
 
     def _average_generator(self):
-        if self.averaged_generator is None:
-            return
         # A short run would otherwise average in its random start: let the memory grow with the steps made.
         step = ops.cast(self.optimizer.iterations, "float32")
         decay = ops.minimum(self.average, (1.0 + step) / (10.0 + step))
@@ -156,20 +153,19 @@ class GAN(backend.Step, keras.Model):
 def variety(real_images, generated_images):
     """How far apart the images of a generated batch lie, against a real batch: near 0 when they are all alike.
 
-    It is the mean distance from an image to its nearest neighbour in its batch, generated over real; equal numbers of
-    each are compared, since nearest neighbours come closer as a batch grows.
+    It is the mean distance from an image to its nearest neighbour in its batch, generated over real; as many are
+    compared as the real batch has, since nearest neighbours come closer as a batch grows.
     """
-    count = min(real_images.shape[0], generated_images.shape[0])
-    generated = _nearest_distance(generated_images[:count])
-    return generated / ops.maximum(_nearest_distance(real_images[:count]), 1e-6)
+    generated = _nearest_distance(generated_images[: ops.shape(real_images)[0]])
+    return generated / ops.maximum(_nearest_distance(real_images), 1e-6)
 
 
 def _nearest_distance(batch):
-    count = batch.shape[0]
+    count = ops.shape(batch)[0]
     rows = ops.reshape(ops.cast(batch, "float32"), (count, -1))
     squares = ops.sum(rows * rows, axis=1)
     distances = squares[:, None] + squares[None, :] - 2.0 * ops.matmul(rows, ops.transpose(rows))
-    distances = distances + 1e12 * ops.eye(count)
+    distances = distances + 1e12 * ops.one_hot(ops.arange(count), count)
     return ops.mean(ops.sqrt(ops.maximum(ops.min(distances, axis=1), 0.0)))
 
 

@@ -122,16 +122,19 @@ def load_generator(path):
     return Generator(path, model, read_notes(path).get("latents", "normal"), fingerprint)
 
 
-def save_generator(model, path, notes):
+def save_model(model, path, notes):
     """Write a model as `.h5` for people to load, with notes that travel inside it.
 
     Args:
         model: a float32 model; its optimizer is not stored, since `.h5` would lose most of it.
         path: the file. notes: what JSON can hold, read again by `read_notes`.
     """
+    import absl.logging
     import h5py
     import keras
 
+    # Keras calls `.h5` legacy at each save; it is what people's scripts load.
+    absl.logging.set_verbosity(absl.logging.ERROR)
     with files.whole_path(path) as temporary:
         keras.saving.save_model(model, temporary, include_optimizer=False)
         with h5py.File(temporary, "r+") as file:
@@ -139,7 +142,7 @@ def save_generator(model, path, notes):
 
 
 def read_notes(path):
-    """The notes that `save_generator` put in a `.h5`, or {} for files of other origins."""
+    """The notes that `save_model` put in a `.h5`, or {} for files of other origins."""
     import h5py
 
     if not h5py.is_hdf5(path):

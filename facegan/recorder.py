@@ -1,0 +1,207 @@
+"""Records a training run step by step: tables, pictures, generators and the state from which it can go on."""
+
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy
+from PIL import Image
+
+from facegan import checkpoints, collapse, files, images, latents, records, runs
+
+NUMBERS = ("d_loss_real", "d_loss_generated", "g_loss", "d_accuracy_real", "d_accuracy_generated", "variety")
+LOG_COLUMNS = ("epoch", "step", "seconds", *NUMBERS, "collapse")
+STEP_COLUMNS = ("step", *NUMBERS)
+STEPS_PER_ROW = 10
+FIXED_FACES = range(1, 50)
+RESTARTS = 3
+SECONDS_PER_LINE = 60
+GIF_MILLISECONDS = 400
+
+
+class CollapseError(Exception):
+    """Training failed; `finding` says how."""
+
+    def __init__(self, finding):
+        super().__init__(finding.sentence)
+        self.finding = finding
+
+
+class Recorder(keras.callbacks.Callback):
+    """Does what is due after a step and after an epoch.
+
+    Args:
+        gan, batches, schedule, folder, notes, save_minutes: see `training.train`.
+        only_warn: whether a collapse is only told, not raised.
+
+    Set `stop` to an exception class to end the run after the step in progress, its state saved.
+    """
+
+    def __init__(self, gan, batches, schedule, folder, notes, only_warn, save_minutes):
+        super().__init__()
+        self.gan = gan
+        self.batches = batches
+        self.schedule = schedule
+        self.folder = Path(folder)
+        self.notes = notes
+        self.only_warn = only_warn
+        self.save_seconds = 60.0 * save_minutes
+        self.stop = None
+        self.tensorboard = records.TensorBoard(self.folder / "tensorboard")
+        self.resume(checkpoints.load_state(self.folder, self.variables()))
+
+    def variables(self):
+        """Every variable that a step reads or writes, in a fixed order: networks, random states, optimizers."""
+        gan = self.gan
+        networks = (gan.generator, gan.discriminator, gan.averaged_generator, gan.optimizer, gan.d_optimizer)
+        return [gan.augment_seed.state, *(variable for owner in networks for variable in owner.variables)]
+
+    def resume(self, progress):
+        """Take up the run where a saved state left it, or begin it; later rows of the tables are removed."""
+        if progress:
+            print(f"going on at step {progress['step']:,} of {self.schedule.total:,}", flush=True)
+        self.progress = progress or {"step": 0, "seconds": 0.0, "restarts": 0, "sums": {}, "watch": None}
+        self.watch = collapse.Watch(self.progress["watch"])
+        self.first_step, self.first_seconds = self.step, self.progress["seconds"]
+        self.log = records.Table(self.folder / "log.csv", LOG_COLUMNS, self.step - self.step % self.schedule.epoch)
+        self.steps = records.Table(self.folder / "steps.csv", STEP_COLUMNS, self.step)
+        self.begun = self.saved = self.spoke = time.monotonic()
+
+    @property
+    def step(self):
+        """Steps made so far."""
+        return self.progress["step"]
+
+    @property
+    def restarts(self):
+        """How often the run went back after a collapse."""
+        return self.progress["restarts"]
+
+    def seconds(self):
+        """Seconds that the run has trained, over all its parts."""
+        return self.first_seconds + time.monotonic() - self.begun
+
+    def on_train_batch_end(self, batch, logs=None):
+        numbers = {name: float(logs[name]) for name in NUMBERS}
+        self.progress["step"] += 1
+        sums = self.progress["sums"]
+        for name, value in numbers.items():
+            sums[name] = sums.get(name, 0.0) + value
+        if self.step % STEPS_PER_ROW == 0:
+            self.steps.add({"step": self.step, **numbers})
+            self.tensorboard.scalars(self.step, numbers)
+        finding = self.watch.see(self.step, numbers)
+        if finding:
+            self.report(finding)
+        if self.step == self.schedule.total:
+            self.model.stop_training = True
+        elif self.step % self.schedule.epoch:
+            self.look_up()
+
+    def on_epoch_end(self, epoch, logs=None):
+        means = self.means()
+        told = "; ".join(self.watch.state["told"])
+        seconds = round(self.seconds(), 1)
+        self.log.add({"epoch": epoch + 1, "step": self.step, "seconds": seconds, **means, "collapse": told})
+        self.tensorboard.scalars(self.step, {f"epoch/{name}": value for name, value in means.items()})
+        self.say(means)
+        if self.step % self.schedule.epoch == 0:
+            self.progress["sums"] = {}
+        if self.schedule.saves_at(self.step):
+            self.save_generator()
+            self.save_state()
+        self.look_up()
+
+    def look_up(self):
+        """Between two steps: save the state when it is time, stop when asked to, say a word in a long epoch."""
+        now = time.monotonic()
+        if self.stop or now - self.saved > self.save_seconds:
+            self.save_state()
+        if self.stop:
+            raise self.stop("the state is saved: run the same command to go on")
+        if now - self.spoke > SECONDS_PER_LINE and not sys.stdout.isatty():
+            self.say(self.means())
+
+    def means(self):
+        """Means of the numbers over the epoch so far."""
+        count = (self.step - 1) % self.schedule.epoch + 1
+        return {name: value / count for name, value in self.progress["sums"].items()}
+
+    def say(self, means):
+        """One line: how far, how long yet, what the networks do."""
+        rate = (self.step - self.first_step) / max(time.monotonic() - self.begun, 1e-9)
+        left = duration((self.schedule.total - self.step) / max(rate, 1e-9))
+        numbers = "  ".join(f"{name} {value:.3f}" for name, value in means.items())
+        print(
+            f"step {self.step:,} of {self.schedule.total:,}, {left} left at "
+            f"{rate * self.batches.batch_size:.0f} images/s:  {numbers}",
+            flush=True,
+        )
+        self.spoke = time.monotonic()
+
+    def report(self, finding):
+        """Tell the user of a failure; raise it unless the run only warns."""
+        saved = [path for path in runs.checkpoints(self.folder) if self.schedule.step_of(path) < finding.since]
+        good = f"{saved[-1].name} was saved before that" if saved else "no generator was saved before that"
+        print(f"\nwarning: {finding.sentence}; {good}", file=sys.stderr, flush=True)
+        if not self.only_warn:
+            raise CollapseError(finding)
+
+    def restore(self, finding):
+        """Go back to the newest state from before a failure; False when there is none or it was tried too often."""
+        restarts = self.restarts + 1
+        if restarts > RESTARTS:
+            return False
+        progress = checkpoints.load_state(self.folder, self.variables(), before_step=finding.since - 1)
+        if progress is None:
+            return False
+        self.resume({**progress, "restarts": restarts})
+        print(f"restarted with a new seed, {restarts} of {RESTARTS} times", flush=True)
+        return True
+
+    def save_state(self):
+        """Write the state from which the same command goes on."""
+        self.synchronise()
+        self.progress.update(seconds=self.seconds(), watch=self.watch.state)
+        checkpoints.save_state(self.folder, self.variables(), self.progress, rotate=not self.watch.uneasy)
+        self.saved = time.monotonic()
+
+    def synchronise(self):
+        """Under JAX, `fit()` holds the state itself and brings the variables up to date only when asked."""
+        if hasattr(self.gan, "jax_state_sync"):
+            self.gan.jax_state_sync()
+
+    def save_generator(self):
+        """Write both networks under the number of this epoch, and the pictures of what the generator draws."""
+        self.synchronise()
+        number = self.schedule.number(self.step)
+        generator = self.gan.averaged_generator
+        notes = {**self.notes, "step": self.step}
+        runs.save_model(generator, self.folder / f"generator_model_{number}.h5", notes)
+        runs.save_model(self.gan.discriminator, self.folder / f"discriminator_model_{number}.h5", notes)
+        fixed = latents.latents_of_faces(FIXED_FACES, self.batches.latent_dim, self.notes["latents"])
+        pixels = runs.draw(generator, fixed, self.gan.output_activation)
+        pixels = images.shown(pixels, self.gan.output_activation)
+        picture = images.grid(pixels, columns=7, numbers=FIXED_FACES)
+        with files.whole_file(self.folder / f"{self.plot_prefix()}{number}.png") as file:
+            picture.save(file, "PNG")
+        self.tensorboard.picture(self.step, "generated", numpy.asarray(picture))
+        records.draw_losses(records.read_table(self.folder / "steps.csv"), self.folder / "losses.png")
+        plots = sorted(self.folder.glob(f"{self.plot_prefix()}*.png"))
+        with files.whole_file(self.folder / "progress.gif") as file:
+            images.save_gif([Image.open(path) for path in plots], file, GIF_MILLISECONDS)
+
+    def plot_prefix(self):
+        return "generated_plot_" if self.schedule.by_steps else "generated_plot_e"
+
+    def finish(self):
+        self.tensorboard.flush()
+
+
+def duration(seconds):
+    """Text such as "2 h 05 min", "12 min" or "40 s"."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min" if minutes >= 90 else f"{minutes} min"
