@@ -3,6 +3,7 @@
 pixels are uint8 (n, height, width, 1 or 3); images are floats in the range of the generator's last activation.
 """
 
+import dataclasses
 import functools
 import importlib.util
 import math
@@ -13,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 TILE_SIDE = 96  # the least side of a face in a picture; smaller images are enlarged by a whole factor
 LARGEST_SIDE = 8_000  # of a picture with enlarged faces; beyond it they are drawn at their own size
+LARGEST_AREA = 250_000_000  # pixels of a picture, 750 MB of memory
 GAP = 4
 LABEL_SIZE = 13
 CAPTION_SIZE = 16
@@ -66,6 +68,38 @@ def picture(pixels):
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
 
 
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Where the images of a grid go: `scale` enlarges each, cells hold the image, its label and a gap."""
+
+    rows: int
+    columns: int
+    scale: int
+    cell_height: int
+    cell_width: int
+
+
+def layout(count, height, width, columns=None, labelled=True):
+    """Lay out `count` images of (height, width); arguments as for `grid`.
+
+    Raises:
+        ValueError: the picture would have more than `LARGEST_AREA` pixels.
+    """
+    columns = min(columns or math.ceil(math.sqrt(count)), count)
+    rows = math.ceil(count / columns)
+    scale = math.ceil(TILE_SIDE / min(height, width))
+    if max(rows * height, columns * width) * scale > LARGEST_SIDE:
+        scale = 1
+    cell_height = height * scale + GAP + (LABEL_SIZE + 4 if labelled else 0)
+    cell_width = width * scale + GAP
+    if rows * cell_height * columns * cell_width > LARGEST_AREA:
+        raise ValueError(
+            f"{count:,} images would make a picture of {columns * cell_width:,}x{rows * cell_height:,} pixels; "
+            "draw fewer at a time"
+        )
+    return Layout(rows, columns, scale, cell_height, cell_width)
+
+
 def grid(pixels, columns=None, numbers=None):
     """Draw images in rows on white, each with its number under it.
 
@@ -78,27 +112,19 @@ def grid(pixels, columns=None, numbers=None):
         A PIL image, mode "RGB". Small images are enlarged by a whole factor to `TILE_SIDE` pixels or more.
     """
     count, height, width = pixels.shape[:3]
-    columns = min(columns or math.ceil(math.sqrt(count)), count)
-    rows = math.ceil(count / columns)
-    labelled = numbers is not None
-    scale = _scale(height, width, rows, columns)
-    cell_width = width * scale + GAP
-    cell_height = height * scale + GAP + (LABEL_SIZE + 4 if labelled else 0)
-    sheet = Image.new("RGB", (columns * cell_width + GAP, rows * cell_height + GAP), (PAPER,) * 3)
+    cells = layout(count, height, width, columns, numbers is not None)
+    tile_size = (width * cells.scale, height * cells.scale)
+    size = (cells.columns * cells.cell_width + GAP, cells.rows * cells.cell_height + GAP)
+    sheet = Image.new("RGB", size, (PAPER,) * 3)
     draw = ImageDraw.Draw(sheet)
     for k, image in enumerate(pixels):
-        left, top = GAP + k % columns * cell_width, GAP + k // columns * cell_height
-        tile = picture(image).resize((width * scale, height * scale), Image.Resampling.BICUBIC)
-        sheet.paste(tile, (left, top))
+        left = GAP + k % cells.columns * cells.cell_width
+        top = GAP + k // cells.columns * cells.cell_height
+        sheet.paste(picture(image).resize(tile_size, Image.Resampling.BICUBIC), (left, top))
         if numbers is not None:
-            below = (left + width * scale // 2, top + height * scale + 2)
-            draw.text(below, str(numbers[k]), (INK,) * 3, _fitting_font(str(numbers[k]), width * scale), "ma")
+            below = (left + tile_size[0] // 2, top + tile_size[1] + 2)
+            draw.text(below, str(numbers[k]), (INK,) * 3, _fitting_font(str(numbers[k]), tile_size[0]), "ma")
     return sheet
-
-
-def _scale(height, width, rows, columns):
-    scale = math.ceil(TILE_SIDE / min(height, width))
-    return scale if max(rows * height, columns * width) * scale <= LARGEST_SIDE else 1
 
 
 def stack(pictures, captions=None):

@@ -1,5 +1,6 @@
 """Faces by number, and the arithmetic of the latent space: paths, averages, spread. numpy only."""
 
+import itertools
 import re
 import zipfile
 
@@ -78,8 +79,8 @@ def slerp(start, end, fractions):
 
     Shoemake 1985, "Animating rotation with quaternion curves". A latent of n normal numbers has a length close to √n,
     and a straight line between two of them cuts through lengths that the generator never saw in training; that is why
-    the discussion of soumith's dcgan.torch (its issue 14) took to slerp. The two vectors are weighted as they are, not
-    brought to length 1 first, so that the path starts and ends exactly in them.
+    the discussion of the question at soumith/dcgan.torch (2016) took to slerp. The two vectors are weighted as they
+    are, not brought to length 1 first, so that the path starts and ends exactly in them.
 
     Args:
         start, end: (latent_dim,) each.
@@ -131,7 +132,7 @@ def path(stops, steps, method="slerp", loop=False):
     stops = numpy.asarray(stops, numpy.float32)
     ends = numpy.concatenate([stops, stops[:1]]) if loop else stops
     fractions = numpy.linspace(0, 1, steps)[:-1]
-    legs = [METHODS[method](start, end, fractions) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+    legs = [METHODS[method](start, end, fractions) for start, end in itertools.pairwise(ends)]
     return numpy.concatenate(legs if loop else [*legs, stops[-1:]])
 
 

@@ -1,0 +1,39 @@
+"""Pictures that carry what made them, so that they can be made again: command, model, numbers of the faces."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from PIL import PngImagePlugin
+
+from facegan import files
+
+
+def record(script, arguments, generator, faces):
+    """What made a picture.
+
+    Args:
+        script: the script's `__file__`. arguments: list of str after its name, or None for those of this process.
+        generator: a `runs.Generator`.
+        faces: texts or numbers of the faces drawn.
+
+    Returns:
+        A dictionary of texts: "command", "model" (its file's name), "fingerprint" (of that file), "faces".
+    """
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    return {
+        "Software": "facegan",
+        "command": shlex.join(["python", Path(script).name, *words]),
+        "model": Path(generator.path).name,
+        "fingerprint": generator.fingerprint,
+        "faces": ",".join(str(face) for face in faces),
+    }
+
+
+def save_png(picture, path, made_by):
+    """Write a PIL picture as a PNG whose text chunks are a `record`."""
+    chunks = PngImagePlugin.PngInfo()
+    for name, text in made_by.items():
+        chunks.add_itxt(name, text)
+    with files.whole_path(path) as temporary:
+        picture.save(temporary, format="PNG", pnginfo=chunks)
