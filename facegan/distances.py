@@ -53,7 +53,7 @@ def kernel_distance(features_a, features_b, deviations=1.96):
     return estimate, estimate - half, estimate + half
 
 
-def variety(features, reference):
+def spacing(features, reference):
     """How far apart generated faces are, as a share of how far apart real ones are: 0 for copies, about 1 as real.
 
     Args:

@@ -64,12 +64,12 @@ def test_interval_of_the_kernel_distance_covers_repeated_draws(shift):
     assert (high - low).mean() < 9 * estimates.std(), "an interval this wide says nothing"
 
 
-def test_variety_is_nothing_for_copies_and_one_for_another_draw():
+def test_spacing_is_nothing_for_copies_and_one_for_another_draw():
     real = normal(1, 400)
-    assert distances.variety(normal(2, 400), real) == pytest.approx(1, abs=0.1)
-    assert distances.variety(np.tile(normal(2, 40), (10, 1)), real) == 0
+    assert distances.spacing(normal(2, 400), real) == pytest.approx(1, abs=0.1)
+    assert distances.spacing(np.tile(normal(2, 40), (10, 1)), real) == 0
     half_copies = np.concatenate([normal(2, 200), np.tile(normal(3, 20), (10, 1))])
-    assert 0.35 < distances.variety(half_copies, real) < 0.65
+    assert 0.35 < distances.spacing(half_copies, real) < 0.65
 
 
 def test_coverage_falls_when_faces_repeat_and_when_a_kind_is_missing():
