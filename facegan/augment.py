@@ -59,6 +59,6 @@ def _cut_out(images, seed):
         size = images.shape[axis]
         centre = keras_random.randint((ops.shape(images)[0], 1), 0, size, seed=seed)
         distance = ops.abs(ops.arange(size, dtype="int32")[None, :] - ops.cast(centre, "int32"))
-        covered = ops.cast(distance < size * CUTOUT / 2, images.dtype)
+        covered = ops.cast(2 * distance < round(size * CUTOUT), images.dtype)
         hidden = hidden * ops.reshape(covered, (-1, size, 1, 1) if axis == 1 else (-1, 1, size, 1))
     return images * (1.0 - hidden)

@@ -69,7 +69,7 @@ def read_progress(folder):
 def _read(path):
     """(progress, arrays) of a state file, or None where it is missing or was cut short; zip checksums tell."""
     try:
-        with numpy.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, numpy.load(stream, allow_pickle=False) as file:
             progress = json.loads(str(file["progress"]))
             return progress, [file[name] for name in sorted(file.files) if name != "progress"]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError):
