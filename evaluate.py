@@ -14,7 +14,7 @@ compare only figures of equal ones. They compare what the face detector's last n
   coverage  the share of real faces that have a generated one among their nearest
 
 Texture finer than 48 pixels is not seen. Images that are no faces (digits, roses) are compared by their pixels, shrunk
-to 16x16, or with --features classifier by a small network trained on labels, y_train, that the data must then hold.
+to 16x16 or, in colour, 9x9; or with --features classifier by a small network trained on labels, y_train, in the data.
 
 Writes, with --out, into that folder: quality.csv, quality.png (for a run folder), and neighbours.png, the faces of the
 best generator that are closest to training images, beside these. Beside the data: NAME.features.npz, the features of

@@ -46,7 +46,7 @@ class FeatureCache:
 
     def _read(self):
         try:
-            with np.load(self.path) as saved:
+            with self.path.open("rb") as file, np.load(file) as saved:
                 if str(saved["key"]) == self.key:
                     self.rows, self.features, self.scores = saved["rows"], saved["features"], saved["scores"]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):

@@ -3,25 +3,26 @@
 import numpy as np
 from PIL import Image
 
-PIXEL_SIDE = 16
+PIXEL_SIDES = {1: 16, 3: 9}  # by channels; about as many numbers as there are face features
 CLASSIFIER_EPOCHS = 3
 CLASSIFIER_ROWS = 20_000
 CLASSIFIER_FEATURES = 64
 
 
 def pixel_features(pixels):
-    """Shrink images to 16x16 pixels: colours and large shapes, blind to anything finer.
+    """Shrink images to 16x16 pixels, in colour to 9x9: colours and large shapes, blind to anything finer.
 
     Args:
         pixels: (n, height, width, channels) uint8.
 
     Returns:
-        (n, 256 for grey, 768 for colour) float32, −1..1.
+        (n, 256) float32 for grey, (n, 243) for colour, −1..1.
     """
-    small = np.empty((len(pixels), PIXEL_SIDE, PIXEL_SIDE, pixels.shape[-1]), np.uint8)
+    side = PIXEL_SIDES[pixels.shape[-1]]
+    small = np.empty((len(pixels), side, side, pixels.shape[-1]), np.uint8)
     for k, image in enumerate(pixels):
         picture = Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[-1] == 1 else image))
-        shrunk = np.asarray(picture.resize((PIXEL_SIDE, PIXEL_SIDE), Image.Resampling.BOX))
+        shrunk = np.asarray(picture.resize((side, side), Image.Resampling.BOX))
         small[k] = shrunk.reshape(small.shape[1:])
     return (small.reshape(len(small), -1).astype(np.float32) - 127.5) / 127.5
 
@@ -50,13 +51,14 @@ def train_classifier(pixels, labels, seed=0):
         x = layers.Conv2D(filters, 3, 2, "same", activation="relu")(x)
     x = layers.Dropout(0.25)(layers.Flatten()(x))
     features = layers.Dense(CLASSIFIER_FEATURES, "relu")(x)
-    classes = layers.Dense(labels.max() + 1, "softmax")(features)
+    classes = layers.Dense(int(labels.max()) + 1, "softmax")(features)
     classifier = keras.Model(images, classes)
-    classifier.compile("adam", "sparse_categorical_crossentropy", ["accuracy"], jit_compile=False)
+    compiled = keras.backend.backend() != "tensorflow"  # XLA halves its speed on a CPU
+    classifier.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=compiled)
     held_back = max(1, len(rows) // 10)
     new, known = rows[:held_back], rows[held_back:]
     classifier.fit(pixels[known], labels[known], batch_size=64, epochs=CLASSIFIER_EPOCHS, verbose=0)
     accuracy = classifier.evaluate(pixels[new], labels[new], verbose=0, return_dict=True)["accuracy"]
     eyes = keras.Model(images, features)
-    eyes.jit_compile = False
+    eyes.jit_compile = compiled
     return lambda pictures: (eyes.predict(pictures, batch_size=256, verbose=0), None), float(accuracy)
