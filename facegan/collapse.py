@@ -7,9 +7,9 @@ import math
 PATIENCE = 200
 MEMORY = 0.98
 # Untrained generators draw nearly one grey image and an untrained D is quickly right: the first steps prove nothing.
-WARM_UP = 300
+WARM_UP = 500
 D_LOSS_FLOOR = 0.05
-VARIETY_FLOOR = 0.2
+VARIETY_FLOOR = 0.1
 
 D_WINS = (
     "both losses of D are close to 0: it tells every image and G learns nothing from it; "
