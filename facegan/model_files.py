@@ -1,7 +1,7 @@
 """Load the network in a model file, `.h5` or `.keras`, of Keras 2 or 3, or say in one line what the file is instead.
 
 The networks are rebuilt from their description (`facegan.old_files`) in float32 and filled with the file's weights;
-Keras never deserializes the file, so that no code in it can run. Needs facegan/commands.py and facegan/old_files.py.
+Keras never deserializes the file, so that no code in it can run.
 """
 
 import contextlib
@@ -213,7 +213,7 @@ def _build(architecture):
 
 
 def _zeros(layer):
-    """Initial weights that cost no random numbers: the file's replace them."""
+    """Initial weights that cost no time, since the file's replace them."""
     kernels = ("Conv2D", "Conv2DTranspose", "Dense")
     return {"kernel_initializer": "zeros"} if layer.class_name in kernels else {}
 

@@ -88,17 +88,6 @@ def test_a_model_saved_under_a_mixed_policy_draws_in_float32(tmp_path, ending, m
     numpy.testing.assert_allclose(draw(loaded), draw(model).astype("float32"), atol=0.05)
 
 
-def test_loading_draws_no_random_numbers(tmp_path):
-    path = save(generator(), tmp_path / "g.keras")
-    drawn = []
-    for load in (False, True):
-        keras.utils.set_random_seed(5)
-        if load:
-            load_model_file(path)
-        drawn.append(keras.ops.convert_to_numpy(keras.random.normal((3,))))
-    numpy.testing.assert_array_equal(*drawn)
-
-
 OTHERS = {
     "a discriminator (8x8x3 in, 1 out)": discriminator,
     "a classifier of 10 classes (8x8x3 in, 10 out)": lambda: discriminator(10),
