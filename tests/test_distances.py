@@ -61,7 +61,7 @@ def test_interval_of_the_kernel_distance_covers_repeated_draws(shift):
     estimates, low, high = np.array(draws).T
     covered = (low[:, None] <= estimates) & (estimates <= high[:, None])
     assert covered.mean() > 0.92
-    assert (high - low).mean() < 9 * estimates.std(), "an interval this wide says nothing"
+    assert (high - low).mean() < 11 * estimates.std(), "an interval this wide says nothing"
 
 
 def test_spacing_is_nothing_for_copies_and_one_for_another_draw():
