@@ -4,6 +4,7 @@
 
 Writes into the folder that --out names, and nowhere else:
   generator_model_010.h5, discriminator_model_010.h5   the networks after epoch 10 (by steps for roses64: 001000)
+  generator_best.h5                                    the one whose faces are closest to real ones so far
   generated_plot_e010.png, progress.gif                the same 49 faces, drawn each time
   real.png                                             49 of the real images
   log.csv, steps.csv, losses.png, tensorboard/         numbers by epoch and by ten steps, their curves, events
@@ -14,8 +15,9 @@ Writes into the folder that --out names, and nowhere else:
 Exit codes: 0 done, 2 a mistake in the command, 3 stopped by --on-collapse, 130 and 143 stopped by Ctrl-C and SIGTERM
 after the state was saved.
 
-Needs: facegan/ augment, backend, checkpoints, collapse, commands, data, devices, estimate, files, gan, images, latents,
-model_files, networks, npz, old_files, presets, recorder, records, runs, training.
+Needs: facegan/ augment, backend, checkpoints, collapse, commands, configuration, data, devices, distances, estimate,
+face_features, files, gan, images, latents, model_files, networks, npz, old_files, plain_features, presets, quality,
+recorder, records, runs, training.
 """
 
 import json
@@ -25,9 +27,7 @@ from facegan import commands, presets
 from facegan.commands import UserError
 
 EXIT_COLLAPSED = 3
-
-# Settings in which a run may differ from the one that it resumes.
-MAY_DIFFER = ("data", "epochs", "steps", "every", "precision", "device", "backend", "versions", "on_collapse")
+FEWEST_MEASURED = 4
 
 
 def main():
@@ -35,14 +35,14 @@ def main():
     preset = presets.PRESETS[options.preset]
     fill_from_preset(options, preset)
 
-    from facegan import data, files
+    from facegan import configuration, data, files
 
     pixels, fingerprint = data.load_images(options.data)
     rows, held_out = choose_rows(pixels, options)
     schedule = plan(options, preset, len(rows))
     out = files.writable_folder(options.out)
     settings = resolve_settings(options, preset, pixels, fingerprint, held_out)
-    check_same_run(out / "config.json", settings)
+    configuration.check_same_run(out, settings)
 
     gan = build(options, preset, pixels.shape[1:], settings)
     batches = data.Batches(
@@ -57,9 +57,10 @@ def main():
     )
     if options.dry_run:
         return dry_run(gan, batches, schedule, settings, out)
-    write_config(out / "config.json", settings)
+    configuration.write(out, settings)
     draw_real(batches, preset.output, out / "real.png")
-    return train(gan, batches, schedule, out, settings, options)
+    make_judge = judge_maker(options, pixels, held_out)
+    return train(gan, batches, schedule, out, settings, options, make_judge)
 
 
 def read_options():
@@ -115,6 +116,7 @@ def read_options():
         default=5.0,
         help="minutes between saved states (default 5)",
     )
+    add("--no-quality", dest="quality", action="store_false", help="do not measure the generators that are saved")
     add("--dry-run", action="store_true", help="print settings, networks, memory and time per epoch, train nothing")
     return parser.parse_args()
 
@@ -193,24 +195,6 @@ def resolve_settings(options, preset, pixels, fingerprint, held_out):
     }
 
 
-def check_same_run(path, settings):
-    """Refuse to mix two runs in one folder; say which of the differences that are allowed there are."""
-    if not path.exists():
-        return
-    try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        raise UserError(f"--out {path.parent}: its config.json cannot be read; name another folder") from None
-    differing = [name for name in settings if before.get(name) != settings[name]]
-    refused = [name for name in differing if name not in MAY_DIFFER and name not in ("xla", "held_out_rows")]
-    if refused:
-        listed = "; ".join(f"{name} was {before.get(name)}, is {settings[name]}" for name in refused)
-        raise UserError(f"--out {path.parent}: holds a run with other settings ({listed}); name another folder")
-    for name in differing:
-        if name in ("precision", "device", "backend", "versions"):
-            print(f"note: {name} was {before.get(name)}, is {settings[name]}: the run goes on, but not to the bit")
-
-
 def build(options, preset, image_shape, settings):
     """The compiled GAN, with fresh weights or those of --start-from."""
     import keras
@@ -261,14 +245,6 @@ def start_from(model, paths):
             network.set_weights(weights)
 
 
-def write_config(path, settings):
-    from facegan import files
-
-    with files.whole_file(path, "w", encoding="utf-8") as file:
-        json.dump(settings, file, indent=1)
-        file.write("\n")
-
-
 def draw_real(batches, output, path):
     """Draw the first 49 images that training sees, to compare the generated ones with."""
     from facegan import files, images
@@ -278,13 +254,26 @@ def draw_real(batches, output, path):
         images.grid(images.shown(pixels, output), columns=7).save(file, "PNG")
 
 
-def train(gan, batches, schedule, out, settings, options):
+def judge_maker(options, pixels, held_out):
+    """A function that makes the judge of saved generators, or None where they are not to be measured."""
+    if not options.quality or len(pixels) < FEWEST_MEASURED:
+        return None
+
+    def make_judge():
+        from facegan import quality
+
+        return quality.Judge(pixels, held_out)
+
+    return make_judge
+
+
+def train(gan, batches, schedule, out, settings, options, make_judge):
     """Run the training and turn a collapse that stops it into its exit code."""
     from facegan import recorder, training
 
     notes = {name: settings[name] for name in ("preset", "latents", "fingerprint")}
     try:
-        training.train(gan, batches, schedule, out, notes, options.on_collapse, options.save_minutes)
+        training.train(gan, batches, schedule, out, notes, options.on_collapse, options.save_minutes, make_judge)
     except recorder.CollapseError:
         print(f"stopped; the last good state is kept in {out}, --on-collapse restore goes back to it")
         return EXIT_COLLAPSED

@@ -1,5 +1,6 @@
 """Records a training run step by step: tables, pictures, generators and the state from which it can go on."""
 
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -11,7 +12,8 @@ from PIL import Image
 from facegan import checkpoints, collapse, files, images, latents, records, runs
 
 NUMBERS = ("d_loss_real", "d_loss_generated", "g_loss", "d_accuracy_real", "d_accuracy_generated", "variety")
-LOG_COLUMNS = ("epoch", "step", "seconds", *NUMBERS, "collapse")
+FIGURES = ("frechet_distance", "kernel_distance", "face_share", "spacing", "coverage")
+LOG_COLUMNS = ("epoch", "step", "seconds", *NUMBERS, *FIGURES, "collapse")
 STEP_COLUMNS = ("step", *NUMBERS)
 STEPS_PER_ROW = 10
 FIXED_FACES = range(1, 50)
@@ -34,11 +36,13 @@ class Recorder(keras.callbacks.Callback):
     Args:
         gan, batches, schedule, folder, notes, save_minutes: see `training.train`.
         only_warn: whether a collapse is only told, not raised.
+        make_judge: a function that makes the `quality.Judge` of saved generators, or None to measure nothing; it is
+            called when the first one is saved, since it looks at thousands of real images.
 
     Set `stop` to an exception class to end the run after the step in progress, its state saved.
     """
 
-    def __init__(self, gan, batches, schedule, folder, notes, only_warn, save_minutes):
+    def __init__(self, gan, batches, schedule, folder, notes, only_warn, save_minutes, make_judge=None):
         super().__init__()
         self.gan = gan
         self.batches = batches
@@ -47,6 +51,8 @@ class Recorder(keras.callbacks.Callback):
         self.notes = notes
         self.only_warn = only_warn
         self.save_seconds = 60.0 * save_minutes
+        self.make_judge = make_judge
+        self.judge = None
         self.stop = None
         self.tensorboard = records.TensorBoard(self.folder / "tensorboard")
         self.resume(checkpoints.load_state(self.folder, self.variables()))
@@ -61,7 +67,7 @@ class Recorder(keras.callbacks.Callback):
         """Take up the run where a saved state left it, or begin it; later rows of the tables are removed."""
         if progress:
             print(f"going on at step {progress['step']:,} of {self.schedule.total:,}", flush=True)
-        self.progress = progress or {"step": 0, "seconds": 0.0, "restarts": 0, "sums": {}, "watch": None}
+        self.progress = progress or {"step": 0, "seconds": 0.0, "restarts": 0, "sums": {}, "watch": None, "best": None}
         self.watch = collapse.Watch(self.progress["watch"])
         self.first_step, self.first_seconds = self.step, self.progress["seconds"]
         self.log = records.Table(self.folder / "log.csv", LOG_COLUMNS, self.step - self.step % self.schedule.epoch)
@@ -100,16 +106,18 @@ class Recorder(keras.callbacks.Callback):
             self.look_up()
 
     def on_epoch_end(self, epoch, logs=None):
-        means = self.means()
+        numbers = self.means()
+        self.say(numbers)
+        saves = self.schedule.saves_at(self.step)
+        if saves:
+            numbers |= self.save_generator()
         told = "; ".join(self.watch.state["told"])
         seconds = round(self.seconds(), 1)
-        self.log.add({"epoch": epoch + 1, "step": self.step, "seconds": seconds, **means, "collapse": told})
-        self.tensorboard.scalars(self.step, {f"epoch/{name}": value for name, value in means.items()})
-        self.say(means)
+        self.log.add({"epoch": epoch + 1, "step": self.step, "seconds": seconds, **numbers, "collapse": told})
+        self.tensorboard.scalars(self.step, {f"epoch/{name}": value for name, value in numbers.items()})
         if self.step % self.schedule.epoch == 0:
             self.progress["sums"] = {}
-        if self.schedule.saves_at(self.step):
-            self.save_generator()
+        if saves:
             self.save_state()
         self.look_up()
 
@@ -173,27 +181,50 @@ class Recorder(keras.callbacks.Callback):
             self.gan.jax_state_sync()
 
     def save_generator(self):
-        """Write both networks under the number of this epoch, and the pictures of what the generator draws."""
+        """Write both networks under the number of this epoch and pictures of what G draws; its figures, by name."""
         self.synchronise()
         number = self.schedule.number(self.step)
         generator = self.gan.averaged_generator
         notes = {**self.notes, "step": self.step}
-        runs.save_model(generator, self.folder / f"generator_model_{number}.h5", notes)
+        path = self.folder / f"generator_model_{number}.h5"
+        runs.save_model(generator, path, notes)
         runs.save_model(self.gan.discriminator, self.folder / f"discriminator_model_{number}.h5", notes)
-        fixed = latents.latents_of_faces(FIXED_FACES, self.batches.latent_dim, self.notes["latents"])
-        pixels = runs.draw(generator, fixed, self.gan.output_activation)
-        pixels = images.shown(pixels, self.gan.output_activation)
+        self.draw_pictures(number)
+        return self.measure(path) if self.make_judge else {}
+
+    def draw_faces(self, numbers):
+        """Pixels of the faces of some numbers, as the generator saved last draws them."""
+        chosen = latents.latents_of_faces(numbers, self.batches.latent_dim, self.notes["latents"])
+        return runs.draw(self.gan.averaged_generator, chosen, self.gan.output_activation)
+
+    def draw_pictures(self, number):
+        """The fixed faces, all of them so far as a film, and the curves."""
+        pixels = images.shown(self.draw_faces(FIXED_FACES), self.gan.output_activation)
         picture = images.grid(pixels, columns=7, numbers=FIXED_FACES)
-        with files.whole_file(self.folder / f"{self.plot_prefix()}{number}.png") as file:
+        prefix = "generated_plot_" if self.schedule.by_steps else "generated_plot_e"
+        with files.whole_file(self.folder / f"{prefix}{number}.png") as file:
             picture.save(file, "PNG")
         self.tensorboard.picture(self.step, "generated", numpy.asarray(picture))
-        records.draw_losses(records.read_table(self.folder / "steps.csv"), self.folder / "losses.png")
-        plots = sorted(self.folder.glob(f"{self.plot_prefix()}*.png"))
+        plots = sorted(self.folder.glob(f"{prefix}*.png"))
         with files.whole_file(self.folder / "progress.gif") as file:
             images.save_gif([Image.open(path) for path in plots], file, GIF_MILLISECONDS)
+        records.draw_losses(records.read_table(self.folder / "steps.csv"), self.folder / "losses.png")
 
-    def plot_prefix(self):
-        return "generated_plot_" if self.schedule.by_steps else "generated_plot_e"
+    def measure(self, path):
+        """Measure the generator saved last, and keep a copy of its file when it is the best so far."""
+        if self.judge is None:
+            self.judge = self.make_judge()
+            print(self.judge.describe(), flush=True)
+        figures = self.judge.figures(self.draw_faces(range(1, self.judge.count + 1)))
+        distance, best = figures["frechet_distance"], self.progress["best"]
+        is_best = best is None or distance < best
+        if is_best:
+            self.progress["best"] = distance
+            with files.whole_path(self.folder / runs.BEST_NAME) as temporary:
+                shutil.copyfile(path, temporary)
+        remark = "the best so far" if is_best else f"the best is {best:.4f}"
+        print(f"{path.name}: Fréchet distance {distance:.4f}, {remark}", flush=True)
+        return {name: figures[name] for name in FIGURES}
 
     def finish(self):
         self.tensorboard.flush()

@@ -42,7 +42,7 @@ class Schedule:
         return int(path.stem.rsplit("_", 1)[1]) * (1 if self.by_steps else self.epoch)
 
 
-def train(gan, batches, schedule, folder, notes, on_collapse="warn", save_minutes=5.0):
+def train(gan, batches, schedule, folder, notes, on_collapse="warn", save_minutes=5.0, make_judge=None):
     """Train from the newest state in the run folder, or from the beginning, to the schedule's last step.
 
     Args:
@@ -51,11 +51,14 @@ def train(gan, batches, schedule, folder, notes, on_collapse="warn", save_minute
         on_collapse: "warn", "stop" (raises `recorder.CollapseError`) or "restore": back to the last good state and on
             with a new seed.
         save_minutes: minutes between states that are saved even within an epoch.
+        make_judge: see `recorder.Recorder`.
 
     Raises:
         recorder.CollapseError; UserError when memory runs out; KeyboardInterrupt or Terminated once the state is saved.
     """
-    recorder = recording.Recorder(gan, batches, schedule, folder, notes, on_collapse == "warn", save_minutes)
+    recorder = recording.Recorder(
+        gan, batches, schedule, folder, notes, on_collapse == "warn", save_minutes, make_judge
+    )
     seed = batches.seed
     with _stop_on_signals(recorder), _explained_memory(batches.batch_size):
         while recorder.step < schedule.total:

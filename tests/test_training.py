@@ -20,6 +20,7 @@ EVERY_RUN = {
     *("config.json", "log.csv", "steps.csv", "losses.png", "progress.gif", "real.png", "tensorboard"),
     *("state.npz", "state_previous.npz", "state_oldest.npz"),
 }
+FAST = ("--precision", "float32", "--no-quality")
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def dataset(tmp_path):
 
 
 def train(monkeypatch, dataset, out, *options, preset="tiny"):
-    return tiny.train(monkeypatch, dataset, "--preset", preset, "--out", out, "--precision", "float32", *options)
+    return tiny.train(monkeypatch, dataset, "--preset", preset, "--out", out, *FAST, *options)
 
 
 def arrays(path):
@@ -68,6 +69,27 @@ def test_a_run_writes_exactly_the_files_that_its_help_lists(monkeypatch, tmp_pat
     assert [row["step"] for row in records.read_table(out / "steps.csv")] == [10]
     with Image.open(out / "progress.gif") as gif:
         assert gif.n_frames == 3
+
+
+def test_every_saved_generator_is_measured_and_the_best_is_kept_and_found(monkeypatch, tmp_path, dataset, capsys):
+    from facegan import quality
+
+    distances = iter([3.0, 1.0, 2.0])
+    measure = quality.Judge.figures
+    monkeypatch.setattr(quality, "TRAINING_COUNT", 20)
+    monkeypatch.setattr(quality.Judge.__init__, "__defaults__", ((), 20, None, None))
+    monkeypatch.setattr(
+        quality.Judge, "figures", lambda judge, pixels: {**measure(judge, pixels), "frechet_distance": next(distances)}
+    )
+    out = tmp_path / "run"
+    options = ("--preset", "tiny", "--precision", "float32")
+    assert tiny.train(monkeypatch, dataset, "--out", out, *options) == 0
+    log = records.read_table(out / "log.csv")
+    assert [row["frechet_distance"] for row in log] == [3.0, 1.0, 2.0]
+    assert all(row["spacing"] >= 0 and row["coverage"] >= 0 for row in log)
+    assert (out / "generator_best.h5").read_bytes() == (out / "generator_model_002.h5").read_bytes()
+    assert runs.load_generator(out).path == out / "generator_best.h5"
+    assert "generator_model_002.h5: Fréchet distance 1.0000, the best so far" in capsys.readouterr().out
 
 
 def test_the_configuration_holds_every_setting_and_the_rows_held_out(monkeypatch, tmp_path, dataset):
@@ -130,7 +152,7 @@ def test_ctrl_c_and_sigterm_save_say_how_to_go_on_and_lose_nothing(monkeypatch, 
 
 @pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(monkeypatch, tmp_path, dataset):
-    options = ("--preset", "tiny_batch_norm", "--precision", "float32", "--epochs", "40", "--every", "2", "--augment")
+    options = ("--preset", "tiny_batch_norm", *FAST, "--epochs", "40", "--every", "2", "--augment")
     command = [sys.executable, str(Path(tiny.__file__)), dataset, *options, "--save-minutes", "0.005", "--out"]
     subprocess.run([*command, str(tmp_path / "whole")], check=True)
     moments, kills = random.Random(1), 0
@@ -248,7 +270,7 @@ def train_unguarded(monkeypatch, dataset, out, *options, preset="tiny"):
 
     for name, row in tiny.ROWS.items():
         monkeypatch.setitem(presets.PRESETS, name, row)
-    arguments = ["train_gan.py", dataset, "--preset", preset, "--out", out, "--precision", "float32", *options]
+    arguments = ["train_gan.py", dataset, "--preset", preset, "--out", out, *FAST, *options]
     monkeypatch.setattr(sys, "argv", [str(argument) for argument in arguments])
     train_gan.main()
 

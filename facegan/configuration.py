@@ -1,0 +1,45 @@
+"""config.json of a run folder: every setting, so that one folder never holds two runs."""
+
+import json
+from pathlib import Path
+
+from facegan import files
+from facegan.commands import UserError
+
+NAME = "config.json"
+# How long a run is, how often it saves and where it runs may change when it goes on; the latter not to the bit.
+MAY_DIFFER = ("data", "epochs", "steps", "every", "on_collapse", "held_out_rows")
+WORTH_A_NOTE = ("precision", "device", "xla", "backend", "versions")
+
+
+def check_same_run(folder, settings):
+    """Refuse to mix two runs in one folder, and tell which of the differences that are allowed there are.
+
+    Args:
+        folder: the run folder, with or without a config.json. settings: what the present command resolved to.
+
+    Raises:
+        UserError: its config.json has other settings, or cannot be read.
+    """
+    path = Path(folder) / NAME
+    if not path.exists():
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        raise UserError(f"--out {folder}: its {NAME} cannot be read; name another folder") from None
+    differing = [name for name in settings if before.get(name) != settings[name]]
+    refused = [name for name in differing if name not in MAY_DIFFER + WORTH_A_NOTE]
+    if refused:
+        listed = "; ".join(f"{name} was {before.get(name)}, is {settings[name]}" for name in refused)
+        raise UserError(f"--out {folder}: holds a run with other settings ({listed}); name another folder")
+    for name in WORTH_A_NOTE:
+        if name in differing:
+            print(f"note: {name} was {before.get(name)}, is {settings[name]}: the run goes on, but not to the bit")
+
+
+def write(folder, settings):
+    """Write the settings of a run into its folder."""
+    with files.whole_file(Path(folder) / NAME, "w", encoding="utf-8") as file:
+        json.dump(settings, file, indent=1)
+        file.write("\n")
