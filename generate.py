@@ -21,7 +21,7 @@ DEFAULT_FACES = "1-25"
 
 def main(arguments=None):
     options = parse_arguments(arguments)
-    source = faces.Source(options.latents)
+    source = faces.Source(options.latents, options.spread)
     numbers = chosen_faces(options, source)
     check_outputs(options, numbers)
     generator = runs.load_generator(options.model)
@@ -43,7 +43,7 @@ def main(arguments=None):
 
 def parse_arguments(arguments):
     parser = commands.parser(__doc__)
-    parser.add_argument("model", metavar="MODEL", help="a run folder or a generator file")
+    faces.add_arguments(parser)
     parser.add_argument(
         "--faces",
         type=commands.argument(faces.parse),
@@ -52,7 +52,6 @@ def parse_arguments(arguments):
     )
     parser.add_argument("--out", metavar="PNG", help="write the faces as one picture, each with its number")
     parser.add_argument("--columns", type=commands.integer(1), metavar="N", help="faces in a row (default: a square)")
-    parser.add_argument("--latents", metavar="NPZ", help="take the latents from this file: face 12 is its row 12")
     parser.add_argument(
         "--value", type=commands.number(-1000, 1000), metavar="X", help="draw the one face whose latent is all X"
     )

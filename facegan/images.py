@@ -155,13 +155,14 @@ def beside(pictures):
     return sheet
 
 
-def save_gif(frames, file, milliseconds=80):
+def save_gif(frames, path, milliseconds=80, comment=""):
     """Write PIL pictures of one size as a GIF that repeats for ever.
 
     Each frame gets the 256 colours that fit it best: one palette for all would make faces patchy.
     """
     first, *others = (frame.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames)
-    first.save(file, save_all=True, append_images=others, duration=milliseconds, loop=0, disposal=2, optimize=False)
+    settings = {"duration": milliseconds, "loop": 0, "disposal": 2, "comment": comment.encode()}
+    first.save(path, format="GIF", save_all=True, append_images=others, optimize=False, **settings)
 
 
 @functools.cache

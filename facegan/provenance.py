@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import PngImagePlugin
 
-from facegan import files
+from facegan import files, images
 
 
 def record(script, arguments, generator, faces):
@@ -37,3 +37,10 @@ def save_png(picture, path, made_by):
         chunks.add_itxt(name, text)
     with files.whole_path(path) as temporary:
         picture.save(temporary, format="PNG", pnginfo=chunks)
+
+
+def save_gif(frames, path, made_by, milliseconds):
+    """Write PIL pictures as a GIF whose comment is a `record`, a line an entry."""
+    comment = "\n".join(f"{name}: {text}" for name, text in made_by.items())
+    with files.whole_path(path) as temporary:
+        images.save_gif(frames, temporary, milliseconds, comment)
