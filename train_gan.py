@@ -34,6 +34,7 @@ def main():
     options = read_options()
     preset = presets.PRESETS[options.preset]
     fill_from_preset(options, preset)
+    commands.import_keras()
 
     from facegan import configuration, data, files
 

@@ -1,4 +1,4 @@
-"""What the scripts share at the shell: one-line errors, exit codes, argument types. Standard library only."""
+"""What the scripts share at the shell: one-line errors, exit codes, argument types, a quiet start of Keras."""
 
 import argparse
 import os
@@ -50,8 +50,7 @@ def run(main):
 
     Anything else that it raises is a bug and stays a traceback.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     signal.signal(signal.SIGTERM, _raise_terminated)
     name = Path(sys.argv[0]).name
     try:
@@ -69,6 +68,23 @@ def run(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     sys.exit(code)
+
+
+def import_keras():
+    """Import Keras with its backend; what TensorFlow's libraries print on standard error meanwhile is dropped.
+
+    It tells of drivers not found and of rounding, some ten lines at each start, before any setting can silence it.
+    """
+    sys.stderr.flush()
+    standard_error = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        import keras
+    finally:
+        os.dup2(standard_error, 2)
+        os.close(standard_error)
+    return keras
 
 
 def _raise_terminated(signum, frame):
