@@ -43,7 +43,7 @@ class RowWriter:
         self.row_shape = tuple(row_shape)
         self.rows = rows
         self.row_bytes = math.prod(self.row_shape)
-        self._file = Path(path).open("rb+" if rows else "wb+")  # noqa: SIM115 (closed by `close`)
+        self._file = Path(path).open("rb+" if rows else "wb+", buffering=0)  # noqa: SIM115 (closed by `close`)
         end = DATA_OFFSET + rows * self.row_bytes
         if rows and os.fstat(self._file.fileno()).st_size < end:
             self._file.close()
@@ -55,16 +55,15 @@ class RowWriter:
         """Append pixels uint8 (n, *row_shape)."""
         if pixels.dtype != np.uint8 or pixels.shape[1:] != self.row_shape:
             raise ValueError(f"rows are uint8 {self.row_shape}, not {pixels.dtype} {pixels.shape[1:]}")
-        self._file.write(np.ascontiguousarray(pixels).data)
+        self._write(np.ascontiguousarray(pixels).reshape(-1).data)
         self.rows += len(pixels)
 
     def sync(self):
         """Bring all rows written so far to the disk."""
-        self._file.flush()
         os.fsync(self._file.fileno())
 
-    def finish(self):
-        """Write the headers before the rows and the archive's directory behind them."""
+    def finish(self, comment=b""):
+        """Write the headers before the rows, and behind them the archive's directory with a comment of bytes."""
         header = _npy_header((self.rows, *self.row_shape))
         size = NPY_HEADER + self.rows * self.row_bytes
         checksum = zlib.crc32(header)
@@ -72,10 +71,16 @@ class RowWriter:
         while block := self._file.read(BLOCK):
             checksum = zlib.crc32(block, checksum)
         directory = self._file.tell()
-        self._file.write(_directory(checksum, size, directory))
+        self._write(_directory(checksum, size, directory, comment))
         self._file.seek(0)
-        self._file.write(_local_header(checksum, size) + header)
+        self._write(_local_header(checksum, size) + header)
         self.sync()
+
+    def _write(self, data):
+        """Write all of `data` without a buffer: what is in a buffer when the disk is full would be lost unsaid."""
+        data = memoryview(data)
+        while data:
+            data = data[self._file.write(data) :]
 
     def close(self):
         self._file.close()
@@ -102,7 +107,7 @@ def _local_header(checksum, size):
     return fixed + MEMBER.encode() + sizes + padding
 
 
-def _directory(checksum, size, offset):
+def _directory(checksum, size, offset, comment):
     """The archive's directory: its one entry, the 64-bit end record with its locator, and the end record."""
     extra = struct.pack("<HHQQ", 1, 16, size, size)
     entry = struct.pack("<4s6H3L5H2L", b"PK\1\2", ZIP64, ZIP64, 0, 0, 0, DATE_1980, checksum, 0xFFFFFFFF, 0xFFFFFFFF,
@@ -110,8 +115,17 @@ def _directory(checksum, size, offset):
     entry += MEMBER.encode() + extra
     end64 = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, ZIP64, ZIP64, 0, 0, 1, 1, len(entry), offset)
     locator = struct.pack("<4sLQL", b"PK\6\7", 0, offset + len(entry), 1)
-    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry), 0xFFFFFFFF, 0)
-    return entry + end64 + locator + end
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry), 0xFFFFFFFF, len(comment))
+    return entry + end64 + locator + end + comment
+
+
+def read_comment(path):
+    """Read the comment, bytes, that `RowWriter.finish` was given; empty where there is none or no .npz."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.comment
+    except (OSError, zipfile.BadZipFile):
+        return b""
 
 
 def open_array(path):

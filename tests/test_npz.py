@@ -15,7 +15,7 @@ def pixels():
 def write(path, pixels, rows=0):
     with npz.RowWriter(path, pixels.shape[1:], rows) as writer:
         writer.write(pixels[rows:])
-        writer.finish()
+        writer.finish(b"how it was made")
     return path
 
 
@@ -44,6 +44,12 @@ def test_going_on_after_the_good_rows_gives_the_same_bytes(tmp_path, pixels):
     assert write(part, pixels, rows=3).read_bytes() == whole
     with pytest.raises(ValueError, match="fewer than 100"):
         npz.RowWriter(part, pixels.shape[1:], 100)
+
+
+def test_a_comment_travels_in_the_file(tmp_path, pixels):
+    assert npz.read_comment(write(tmp_path / "a.npz", pixels)) == b"how it was made"
+    np.savez(tmp_path / "b.npz", pixels)
+    assert npz.read_comment(tmp_path / "b.npz") == npz.read_comment(tmp_path / "none.npz") == b""
 
 
 def test_wrong_rows_are_refused(tmp_path, pixels):

@@ -1,0 +1,225 @@
+"""Photographs in a folder, a .zip or a list of paths: their names and, one by one, their pixels. numpy and Pillow.
+
+Nothing is unpacked: a member of an archive is read into memory, whatever path its name pretends to. A photo that
+cannot be read raises `UnreadableError` with the reason and harms no other.
+"""
+
+import io
+import os
+import stat
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
+SUFFIXES = (*JPEG, ".png", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif")
+FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF")  # all are plain decoders
+ORIENTATION, SIDEWAYS = 0x0112, range(5, 9)
+LARGEST_FILE = 1 << 28
+LARGEST_PHOTO = 89_478_485  # pixels, Pillow's own limit: 256 MiB as RGB
+
+# What Pillow warns of is decided here: too large a photo is refused below, a damaged tag costs nothing.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+
+class UnreadableError(Exception):
+    """A photo that cannot be read; the text says why."""
+
+
+def open_source(path):
+    """Open a folder, a .zip or a text file listing paths; returns a `Folder`, `Archive` or `PathList`.
+
+    Raises:
+        ValueError: in one line, why there are no photos to be had there.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            source = Folder(path)
+        elif zipfile.is_zipfile(path) or path.suffix.lower() == ".zip":
+            source = Archive(path)
+        else:
+            source = PathList(path)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if not source.names:
+        raise ValueError(f"{path}: holds no pictures (no name ends in {', '.join(SUFFIXES)})")
+    return source
+
+
+def is_picture(name):
+    """Whether a name looks like a photo's; the shadow files that macOS adds to archives and disks do not."""
+    *folders, last = name.split("/")
+    return last.lower().endswith(SUFFIXES) and not last.startswith("._") and "__MACOSX" not in folders
+
+
+class Folder:
+    """The pictures in a folder and all folders in it, by name; a folder reached twice by links is searched once."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.names = sorted(_walk(self.path))
+
+    def read(self, name):
+        """Return the bytes of a photo, or raise `UnreadableError`."""
+        return _read_file(self.path / name)
+
+
+class PathList:
+    """The paths that a text file names, one a line; those that are not absolute start at the file's own folder."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        try:
+            lines = self.path.read_text("utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            raise ValueError(f"{path}: is no folder, .zip or text file listing photos") from None
+        self.names = [line.strip() for line in lines if line.strip()]
+        if any("\0" in name for name in self.names):
+            raise ValueError(f"{path}: is no folder, .zip or text file listing photos")
+
+    def read(self, name):
+        return _read_file(self.path.parent / name)
+
+
+class Archive:
+    """The pictures in a .zip, by name."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+            raise ValueError(f"{path}: is no whole .zip ({error}); download or copy it again") from None
+        self._members = {member.filename: member for member in self._zip.infolist() if is_picture(member.filename)}
+        self.names = sorted(self._members)
+        if self.names and all(member.flag_bits & 1 for member in self._members.values()):
+            raise ValueError(f"{path}: is encrypted; unpack it with its password and name the folder")
+
+    def read(self, name):
+        member = self._members[name]
+        if member.flag_bits & 1:
+            raise UnreadableError("encrypted in the archive")
+        if member.file_size > LARGEST_FILE:
+            raise UnreadableError(f"file of {member.file_size >> 20} MB")
+        try:
+            return self._zip.read(member)
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            OSError,
+            NotImplementedError,
+            RuntimeError,
+            ValueError,
+        ) as error:
+            raise UnreadableError(f"damaged in the archive: {error}") from None
+
+
+def _walk(root):
+    """Yield the names of pictures below a folder, with / between folders, and of folders that cannot be listed."""
+    seen = set()
+    waiting = [""]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            status = (root / folder).stat()
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            entries = sorted(os.scandir(root / folder), key=lambda entry: entry.name, reverse=True)
+        except OSError:
+            if not folder:
+                raise
+            yield folder
+            continue
+        for entry in entries:
+            if _is_folder(entry):
+                waiting.append(f"{folder}{entry.name}/")
+            elif is_picture(entry.name):
+                yield folder + entry.name
+
+
+def _is_folder(entry):
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in a circle
+        return False
+
+
+def _read_file(path):
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise UnreadableError("is a folder, or one that cannot be listed")
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableError("is no regular file")
+        if status.st_size > LARGEST_FILE:
+            raise UnreadableError(f"file of {status.st_size >> 20} MB")
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableError(error.strerror or str(error)) from None
+
+
+def decode(data, enough=None):
+    """Decode a photo, upright and in RGB.
+
+    Args:
+        data: the bytes of its file.
+        enough: a length; a JPEG whose sides are at least twice as long is decoded at a half, a quarter or an eighth,
+            its shorter side not below this length.
+
+    Returns:
+        (pixels, size): pixels uint8 (height, width, 3), transparent parts white, the first picture of an animation;
+        and the (height, width) that the photo has in full, upright.
+
+    Raises:
+        UnreadableError: whatever is wrong with it. More than `LARGEST_PHOTO` pixels are refused before decoding.
+    """
+    if not data:
+        raise UnreadableError("empty file")
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        width, height = image.size
+        if width * height > LARGEST_PHOTO:
+            raise UnreadableError(f"decompression bomb: {width}x{height} pixels")
+        if enough and min(width, height) >= 2 * enough:
+            image.draft("RGB", _drafted(image.size, enough))
+        orientation = image.getexif().get(ORIENTATION, 1)
+        if orientation in range(2, 9):
+            image = ImageOps.exif_transpose(image)
+        return np.asarray(_to_rgb(image)), (width, height) if orientation in SIDEWAYS else (height, width)
+    except UnidentifiedImageError:
+        raise UnreadableError("no picture of a known format") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UnreadableError(f"decompression bomb: {error}") from None
+    except MemoryError:
+        raise UnreadableError("too large for the memory") from None
+    except (OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, KeyError, ArithmeticError) as error:
+        raise UnreadableError(f"damaged: {error}".splitlines()[0]) from None
+    except (AttributeError, RuntimeError, zlib.error, NotImplementedError) as error:  # decoders on hostile files
+        raise UnreadableError(f"damaged: {error}".splitlines()[0]) from None
+
+
+def _drafted(size, enough):
+    factor = 1
+    while factor < 8 and min(size) >= 2 * factor * enough:
+        factor *= 2
+    return size[0] // factor, size[1] // factor
+
+
+def _to_rgb(image):
+    """Bring any mode to RGB: 16 bits lose the lower 8, transparent parts turn white."""
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
