@@ -66,7 +66,7 @@ class Folder:
 
     def read(self, name):
         """Return the bytes of a photo, or raise `UnreadableError`."""
-        return _read_file(self.path / name)
+        return read_file(self.path / name)
 
 
 class PathList:
@@ -83,7 +83,7 @@ class PathList:
             raise ValueError(f"{path}: is no folder, .zip or text file listing photos")
 
     def read(self, name):
-        return _read_file(self.path.parent / name)
+        return read_file(self.path.parent / name)
 
 
 class Archive:
@@ -151,7 +151,8 @@ def _is_folder(entry):
         return False
 
 
-def _read_file(path):
+def read_file(path):
+    """Return the bytes of a file, a `Path`, or raise `UnreadableError`; what is no plain file is not waited for."""
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):

@@ -1,0 +1,100 @@
+"""Photos decoded in threads beside the detection, in order and in bounded memory. Standard library only."""
+
+import collections
+import concurrent.futures
+import contextlib
+import os
+import threading
+
+BATCH_PHOTOS = 512  # finished together, and together written to the disk
+BATCH_BYTES = 192 << 20
+AHEAD_PHOTOS = 512
+AHEAD_BYTES = 96 << 20
+
+
+class Gate:
+    """Lets threads decode ahead until what waits to be collected holds too many bytes.
+
+    The photo that is collected next always passes, so that nothing ever waits for ever.
+    """
+
+    def __init__(self, most_bytes):
+        self._most = most_bytes
+        self._held = 0
+        self._next = 0
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def enter(self, number):
+        """Wait until photo `number` may be decoded; returns False when the work was stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or number == self._next or self._held < self._most)
+            return not self._closed
+
+    def decoded(self, size):
+        with self._changed:
+            self._held += size
+
+    def collected(self, number, size):
+        with self._changed:
+            self._held -= size
+            self._next = number + 1
+            self._changed.notify_all()
+
+    def close(self):
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+def batches(names, read, threads=None):
+    """Read photos in threads, in the order of their names.
+
+    Args:
+        names: names of photos. read: a function of a name that returns a `preparation.Photo`.
+        threads: how many; None takes one a processor, from 2 to 16.
+
+    Yields:
+        Lists of photos: at most `BATCH_PHOTOS`, fewer where they are large.
+    """
+    gate = Gate(AHEAD_BYTES)
+    with contextlib.ExitStack() as stack:
+        pool = concurrent.futures.ThreadPoolExecutor(threads or min(16, max(2, os.cpu_count() or 1)), "read")
+        stack.callback(pool.shutdown, cancel_futures=True)
+        stack.callback(gate.close)
+        batch, held = [], 0
+        for photo in _in_order(names, read, pool, gate):
+            batch.append(photo)
+            held += _size(photo)
+            if len(batch) == BATCH_PHOTOS or held >= BATCH_BYTES:
+                yield batch
+                batch, held = [], 0
+        if batch:
+            yield batch
+
+
+def _in_order(names, read, pool, gate):
+    def task(number, name):
+        if not gate.enter(number):
+            return None
+        photo = read(name)
+        gate.decoded(_size(photo))
+        return photo
+
+    waiting = collections.deque()
+    for number, name in enumerate(names):
+        waiting.append(pool.submit(task, number, name))
+        if len(waiting) > AHEAD_PHOTOS:
+            yield _collect(waiting, number - len(waiting) + 1, gate)
+    while waiting:
+        yield _collect(waiting, len(names) - len(waiting), gate)
+
+
+def _collect(waiting, number, gate):
+    photo = waiting.popleft().result()
+    gate.collected(number, _size(photo))
+    return photo
+
+
+def _size(photo):
+    return 0 if photo.pixels is None else photo.pixels.nbytes
