@@ -19,8 +19,8 @@ from facegan import commands, faces, files, images, latents, provenance, runs
 DEFAULT_FACES = "1-25"
 
 
-def main(arguments=None):
-    options = parse_arguments(arguments)
+def main():
+    options = parse_arguments()
     source = faces.Source(options.latents, options.spread)
     numbers = chosen_faces(options, source)
     check_outputs(options, numbers)
@@ -28,7 +28,7 @@ def main(arguments=None):
     if options.out:
         check_size(options, len(numbers), generator)
     points = chosen_latents(options, source, numbers, generator)
-    made_by = provenance.record(__file__, arguments, generator, numbers)
+    made_by = provenance.record(generator, numbers)
     pixels = generator.draw(points)
     if options.out:
         sheet = images.grid(images.shown(pixels, generator.pixel_range), options.columns, numbers)
@@ -41,7 +41,7 @@ def main(arguments=None):
             numpy.savez(file, points)
 
 
-def parse_arguments(arguments):
+def parse_arguments():
     parser = commands.parser(__doc__)
     faces.add_arguments(parser)
     parser.add_argument(
@@ -57,7 +57,7 @@ def parse_arguments(arguments):
     )
     parser.add_argument("--each", metavar="FOLDER", help="write every face as a file of its own; a new or empty folder")
     parser.add_argument("--save-latents", metavar="NPZ", help="write the latents drawn, one row a face")
-    return parser.parse_args(arguments)
+    return parser.parse_args()
 
 
 def chosen_faces(options, source):

@@ -20,8 +20,8 @@ from facegan import commands, curves, faces, files, images, latents, provenance,
 CAPTIONS = {"lerp": "lerp: the straight line", "slerp": "slerp: the great circle"}
 
 
-def main(arguments=None):
-    options = parse_arguments(arguments)
+def main():
+    options = parse_arguments()
     walks = chosen_walks(options)
     source = faces.Source(options.latents, options.spread)
     source.check([face for walk in walks for face in walk])
@@ -29,7 +29,7 @@ def main(arguments=None):
     runs.find_generator(options.model)
     generator = runs.load_generator(options.model)
     stops = [source.latents_of(walk, generator) for walk in walks]
-    made_by = provenance.record(__file__, arguments, generator, [face for walk in walks for face in walk])
+    made_by = provenance.record(generator, [face for walk in walks for face in walk])
     if options.out.suffix.lower() == ".gif":
         frames = moving_picture(options, generator, walks, stops)
         provenance.save_gif(frames, options.out, made_by, options.milliseconds)
@@ -39,7 +39,7 @@ def main(arguments=None):
         provenance.save_png(strips(options, generator, walks, stops), options.out, made_by)
 
 
-def parse_arguments(arguments):
+def parse_arguments():
     parser = commands.parser(__doc__)
     faces.add_arguments(parser)
     parser.add_argument(
@@ -74,7 +74,7 @@ def parse_arguments(arguments):
         metavar="N",
         help="each picture of a .gif stays so long (default 80)",
     )
-    return parser.parse_args(arguments)
+    return parser.parse_args()
 
 
 def chosen_walks(options):

@@ -31,8 +31,8 @@ class Term:
         return "+" if self.sign > 0 else "−"
 
 
-def main(arguments=None):
-    options = parse_arguments(arguments)
+def main():
+    options = parse_arguments()
     source = faces.Source(options.latents, options.spread)
     check(options, source)
     generator = runs.load_generator(options.model)
@@ -40,11 +40,11 @@ def main(arguments=None):
     means = [latents.average(rows) for rows in chosen]
     result = sum_of(options.terms, means)
     picture = drawn_formula(generator, options.terms, chosen, means, result)
-    made_by = provenance.record(__file__, arguments, generator, [face for term in options.terms for face in term.faces])
+    made_by = provenance.record(generator, [face for term in options.terms for face in term.faces])
     provenance.save_png(picture, options.out, made_by)
 
 
-def parse_arguments(arguments):
+def parse_arguments():
     parser = commands.parser(__doc__)
     faces.add_arguments(parser)
     for option, sign, verb in (("--plus", 1, "add"), ("--minus", -1, "subtract")):
@@ -57,7 +57,7 @@ def parse_arguments(arguments):
             help=f"{verb} the average of these faces; may be given again",
         )
     parser.add_argument("--out", required=True, metavar="PNG", help="the picture to write")
-    return parser.parse_args(arguments)
+    return parser.parse_args()
 
 
 def parse_term(text, sign):

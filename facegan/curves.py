@@ -23,6 +23,7 @@ def lengths(paths, width):
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(max(width, 320) / DOTS_PER_INCH, HEIGHT / DOTS_PER_INCH), layout="constrained")
     FigureCanvasAgg(figure)
@@ -30,6 +31,7 @@ def lengths(paths, width):
     for name, path in paths.items():
         axes.plot(numpy.arange(1, len(path) + 1), numpy.linalg.norm(path, axis=1), marker=".", label=name)
     axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("step", fontsize=8)
     axes.set_ylabel("length of the latent", fontsize=8)
     axes.tick_params(labelsize=8)

@@ -3,6 +3,8 @@
 import itertools
 import re
 import zipfile
+import zlib
+from pathlib import Path
 
 import numpy
 
@@ -186,7 +188,7 @@ def constant(value, latent_dim):
     return numpy.full((1, latent_dim), value, numpy.float32)
 
 
-def read_latents(file):
+def read_latents(path):
     """Read a `latent_points.npz`: (n, latent_dim) float32, row k being number k of that file.
 
     The tutorials' files, compressed or of float64, are read too; an array saved with pickle is not.
@@ -195,13 +197,14 @@ def read_latents(file):
         ValueError: the file is missing or holds something else, in one line.
     """
     try:
-        with numpy.load(file, allow_pickle=False) as members:
+        # Opened here, since numpy leaves the file open when it is not a whole zip.
+        with Path(path).open("rb") as file, numpy.load(file, allow_pickle=False) as members:
             if not isinstance(members, numpy.lib.npyio.NpzFile) or len(members.files) != 1:
                 raise ValueError("must hold one array, arr_0; --save-latents writes such files")
             latents = members[members.files[0]]
     except FileNotFoundError:
         raise ValueError("no such file; --save-latents writes such files") from None
-    except (OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"cannot be read as .npz ({str(error).splitlines()[0]})") from None
     if latents.ndim != 2 or latents.dtype.kind != "f" or not len(latents):
         raise ValueError(f"holds {latents.dtype} {latents.shape}, not latents (n, latent_dim) of floats")

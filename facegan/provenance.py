@@ -9,21 +9,19 @@ from PIL import PngImagePlugin
 from facegan import files, images
 
 
-def record(script, arguments, generator, faces):
-    """What made a picture.
+def record(generator, faces):
+    """What makes a picture: the command line of this process and the generator.
 
     Args:
-        script: the script's `__file__`. arguments: list of str after its name, or None for those of this process.
         generator: a `runs.Generator`.
         faces: texts or numbers of the faces drawn.
 
     Returns:
         A dictionary of texts: "command", "model" (its file's name), "fingerprint" (of that file), "faces".
     """
-    words = sys.argv[1:] if arguments is None else list(arguments)
     return {
         "Software": "facegan",
-        "command": shlex.join(["python", Path(script).name, *words]),
+        "command": shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
         "model": Path(generator.path).name,
         "fingerprint": generator.fingerprint,
         "faces": ",".join(str(face) for face in faces),

@@ -1,0 +1,108 @@
+"""interpolate.py: what it draws, what it writes, what it refuses."""
+
+import drawing
+import numpy
+import pytest
+from PIL import Image
+
+import interpolate
+from facegan import images, latents, runs
+
+CELL = 100  # a 16x16 image enlarged to 96, and the gap
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return drawing.save_generator(tmp_path_factory.mktemp("model") / "generator_model_010.h5")
+
+
+def drawn(monkeypatch, model, out, *arguments):
+    """The picture that a run writes, after checking that it wrote nothing else."""
+    assert drawing.run(monkeypatch, interpolate, model, *arguments, "--out", out) is None
+    assert drawing.files_in(out.parent) == [out.name]
+    with Image.open(out) as picture:
+        return numpy.asarray(picture.convert("RGB"))
+
+
+def tile(sheet, row, column):
+    """An image of a strip without captions, by its place."""
+    height = CELL + images.LABEL_SIZE + 4
+    top, left = images.GAP + row * height, images.GAP + column * CELL
+    return sheet[top : top + 96, left : left + 96]
+
+
+def face(model, number):
+    """A face as the strips show it."""
+    generator = runs.load_generator(model)
+    pixels = generator.draw(latents.latents_of_faces([number], generator.latent_dim))[0]
+    return numpy.asarray(images.picture(pixels).resize((96, 96), Image.Resampling.BICUBIC))
+
+
+def test_a_strip_has_its_steps_both_ends_included(monkeypatch, tmp_path, model):
+    sheet = drawn(monkeypatch, model, tmp_path / "path.png", "--faces", "3,17", "--steps", 5)
+    assert sheet.shape[1] == 5 * CELL + images.GAP
+    numpy.testing.assert_array_equal(tile(sheet, 0, 0), face(model, 3))
+    numpy.testing.assert_array_equal(tile(sheet, 0, 4), face(model, 17))
+
+
+def test_several_stops_have_a_row_a_leg_and_the_shared_stop_once(monkeypatch, tmp_path, model):
+    sheet = drawn(monkeypatch, model, tmp_path / "path.png", "--faces", "3,17,42", "--steps", 4)
+    numpy.testing.assert_array_equal(tile(sheet, 0, 3), face(model, 17))
+    assert tile(sheet, 1, 0).min() == 255
+    numpy.testing.assert_array_equal(tile(sheet, 1, 3), face(model, 42))
+
+
+def test_both_methods_are_drawn_with_the_length_of_the_latents(monkeypatch, tmp_path, model):
+    one = drawn(monkeypatch, model, tmp_path / "one" / "path.png", "--faces", "3,17", "--method", "lerp")
+    both = drawn(monkeypatch, model, tmp_path / "both" / "path.png", "--faces", "3,17", "--method", "both")
+    assert both.shape[0] > 2 * one.shape[0] + 150
+
+
+def test_pairs_are_taken_two_by_two_or_counted_on_from_two(monkeypatch, tmp_path, model):
+    by_default = drawn(monkeypatch, model, tmp_path / "a" / "pairs.png", "--pairs", 3, "--steps", 3)
+    listed = drawn(monkeypatch, model, tmp_path / "b" / "pairs.png", "--pairs", 3, "--faces", "1-6", "--steps", 3)
+    numpy.testing.assert_array_equal(by_default, listed)
+    second = listed[len(listed) // 3 :]
+    numpy.testing.assert_array_equal(tile(second, 0, 0), face(model, 3))
+    numpy.testing.assert_array_equal(tile(second, 0, 2), face(model, 4))
+    counted = drawn(monkeypatch, model, tmp_path / "c" / "pairs.png", "--pairs", 2, "--faces", "3,17", "--steps", 3)
+    assert counted.shape[0] * 3 == listed.shape[0] * 2
+
+
+def test_a_square_has_its_faces_in_its_corners(monkeypatch, tmp_path, model):
+    options = ["--faces", "1,2,3,4", "--square", "--steps", 4]
+    sheet = drawn(monkeypatch, model, tmp_path / "square.png", *options)
+    sheet = sheet[-(4 * (CELL + images.LABEL_SIZE + 4) + images.GAP) :]  # without the caption
+    for (row, column), number in zip([(0, 0), (0, 3), (3, 0), (3, 3)], [1, 2, 3, 4], strict=True):
+        numpy.testing.assert_array_equal(tile(sheet, row, column), face(model, number))
+
+
+@pytest.mark.parametrize(("options", "frames"), [([], 19), (["--loop"], 27), (["--method", "both"], 19)])
+def test_a_gif_has_a_frame_a_step(monkeypatch, tmp_path, model, options, frames):
+    out = tmp_path / "walk.gif"
+    drawn(monkeypatch, model, out, "--faces", "3,17,42", *options)
+    with Image.open(out) as gif:
+        assert gif.n_frames == frames
+        assert b"command: python interpolate.py" in gif.info["comment"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--out", "a.png"], "--faces"),
+        (["--out", "a.png", "--faces", "3"], "--faces"),
+        (["--faces", "3,17"], "--out"),
+        (["--out", "a.jpg", "--faces", "3,17"], "--out"),
+        (["--out", "a.png", "--faces", "3,17", "--steps", "1"], "--steps"),
+        (["--out", "a.png", "--faces", "3,17", "--method", "straight"], "--method"),
+        (["--out", "a.png", "--faces", "3,17,4", "--pairs", "2"], "--pairs"),
+        (["--out", "a.png", "--faces", "1-3", "--square"], "--faces"),
+        (["--out", "a.png", "--faces", "1-4", "--square", "--loop"], "--square"),
+        (["--out", "a.png", "--faces", "1,4", "--latents", "three.npz"], "--faces"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_that_names_it(monkeypatch, capsys, tmp_path, model, arguments, named):
+    monkeypatch.chdir(tmp_path)
+    numpy.savez("three.npz", numpy.zeros((3, drawing.LATENT_DIM)))
+    assert named in drawing.refusal(monkeypatch, capsys, interpolate, model, *arguments)
+    assert drawing.files_in(tmp_path) == ["three.npz"]

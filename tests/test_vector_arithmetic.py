@@ -1,0 +1,82 @@
+"""vector_arithmetic.py: what it draws, what it writes, what it refuses."""
+
+import drawing
+import numpy
+import pytest
+from PIL import Image
+
+import vector_arithmetic
+from facegan import images, latents, runs
+
+CELL = 100  # a 16x16 image enlarged to 96, and the gap
+FORMULA = ["--plus", "smiling_woman=92,98,99", "--minus", "neutral_woman=9,21,79", "--plus", "neutral_man=10,30,45"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return drawing.save_generator(tmp_path_factory.mktemp("model") / "generator_model_010.h5")
+
+
+def drawn(monkeypatch, model, out, *arguments):
+    assert drawing.run(monkeypatch, vector_arithmetic, model, *arguments, "--out", out) is None
+    assert drawing.files_in(out.parent) == [out.name]
+    with Image.open(out) as picture:
+        return numpy.asarray(picture)
+
+
+def last_tile(sheet, column):
+    """An image of the bottom row."""
+    bottom = len(sheet) - images.LABEL_SIZE - 4 - images.GAP
+    left = images.GAP + column * CELL
+    return sheet[bottom - 96 : bottom, left : left + 96]
+
+
+def enlarged(model, latent):
+    pixels = runs.load_generator(model).draw(latent[None])[0]
+    return numpy.asarray(images.picture(pixels).resize((96, 96), Image.Resampling.BICUBIC))
+
+
+def test_the_result_is_the_formula_of_the_averages(monkeypatch, tmp_path, model):
+    sheet = drawn(monkeypatch, model, tmp_path / "smiling_man.png", *FORMULA)
+    faces = latents.latents_of_faces([92, 98, 99, 9, 21, 79, 10, 30, 45], drawing.LATENT_DIM)
+    means = faces.reshape(3, 3, -1).mean(axis=1, dtype=float)
+    numpy.testing.assert_allclose(last_tile(sheet, 3), enlarged(model, means[0] - means[1] + means[2]), atol=1)
+    numpy.testing.assert_allclose(last_tile(sheet, 1), enlarged(model, means[1]), atol=1)
+
+
+def test_names_may_be_left_out_and_rows_of_a_file_stand_for_faces(monkeypatch, tmp_path, model):
+    points = tmp_path / "latent_points.npz"
+    numpy.savez(points, latents.latents_of_faces(range(1, 100), drawing.LATENT_DIM))
+    unnamed = [text.split("=")[-1] for text in FORMULA]
+    by_number = drawn(monkeypatch, model, tmp_path / "a" / "sum.png", *unnamed)
+    by_row = drawn(monkeypatch, model, tmp_path / "b" / "sum.png", *unnamed, "--latents", points)
+    numpy.testing.assert_array_equal(by_number, by_row)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_any_number_of_terms_will_do(monkeypatch, tmp_path, model, count):
+    terms = [word for k in range(count) for word in ("--plus", f"{k + 1}")]
+    sheet = drawn(monkeypatch, model, tmp_path / "sum.png", *terms)
+    total = latents.latents_of_faces(range(1, count + 1), drawing.LATENT_DIM).sum(axis=0)
+    numpy.testing.assert_allclose(last_tile(sheet, count), enlarged(model, total), atol=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--out", "a.png"], "--plus"),
+        (["--out", "a.png", "--minus", "3"], "--plus"),
+        (["--out", "a.png", "--plus", "man="], "--plus"),
+        (["--out", "a.png", "--plus", "=3"], "--plus"),
+        (["--out", "a.png", "--plus", "man=x"], "--plus"),
+        (["--out", "a.png", "--plus", "3", "--minus", "0"], "--minus"),
+        (["--out", "a.png", "--plus", "3", "--minus", "4", "--latents", "three.npz"], "--minus"),
+        (["--plus", "3"], "--out"),
+        (["--out", "a.gif", "--plus", "3"], "--out"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_that_names_it(monkeypatch, capsys, tmp_path, model, arguments, named):
+    monkeypatch.chdir(tmp_path)
+    numpy.savez("three.npz", numpy.zeros((3, drawing.LATENT_DIM)))
+    assert named in drawing.refusal(monkeypatch, capsys, vector_arithmetic, model, *arguments)
+    assert drawing.files_in(tmp_path) == ["three.npz"]
