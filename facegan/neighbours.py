@@ -39,7 +39,7 @@ class Neighbours:
         """A line for people on how new the generated images are."""
         text = f"nearest of {len(self.training_rows):,} training images: "
         if self.novelty is None:
-            return text + "see neighbours.png; without held-out images there is nothing to compare the distance with"
+            return text + "without held-out images there is no distance to compare theirs with"
         return text + f"{self.novelty:.2f} times as far as from held-out real images (near 0: learnt by heart)"
 
     def save_picture(self, path):

@@ -36,6 +36,9 @@ def look_at_pixels(pixels):
     return pixel_features(pixels), None
 
 
+SEEN_BY = {look_at_faces: "what the face detector sees", look_at_pixels: "their pixels"}
+
+
 class Judge:
     """Measures one set of generated images after another against the same real ones.
 
@@ -102,8 +105,7 @@ class Judge:
         """One line for people: what is compared with what, and what real images get."""
         kind = "held-out real" if self.held_out else "real"
         text = f"quality: {self.count:,} generated against {len(self.real_rows):,} {kind} images"
-        if self.real_face_share is None:
-            text += "; the data are no faces, so it is measured on their pixels"
+        text += f", by {SEEN_BY.get(self.look, 'features learnt from their labels')}"
         if self.floor is not None:
             text += f"; {self.floor_count:,} other real ones stand at {self.floor['frechet_distance']:.3f}"
         return text

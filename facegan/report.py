@@ -42,7 +42,7 @@ def table(rows, judge):
     if judge.floor is not None:
         lines.append((f"real images ({judge.floor_count:,})", judge.floor))
     width = max(len(name) for name, _ in lines)
-    heading = f"{'':{width}}   Fréchet   kernel x 1000 (range)       face  spacing  coverage"
+    heading = f"{'':{width}}   Fréchet   kernel x 1000 (range)          face  spacing  coverage"
     return "\n".join([heading, *(f"{name:{width}}  {_figures(figures)}" for name, figures in lines)])
 
 
@@ -56,7 +56,7 @@ def _figures(figures):
     kernel = f"{estimate:.3f} ({low:.3f} to {high:.3f})"
     face = "—" if figures["face_share"] is None else f"{figures['face_share']:.3f}"
     spacing, coverage = figures["spacing"], figures["coverage"]
-    return f"{figures['frechet_distance']:8.4f}   {kernel:25}  {face:>5}  {spacing:7.2f}  {coverage:8.2f}"
+    return f"{figures['frechet_distance']:8.4f}   {kernel:28}  {face:>5}  {spacing:7.2f}  {coverage:8.2f}"
 
 
 def write_csv(rows, judge, path):

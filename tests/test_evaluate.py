@@ -100,8 +100,8 @@ def test_faces_are_measured_by_the_detector_and_their_features_kept_beside_the_d
     assert files_in(tmp_path) == {"faces.npz", "generator.h5", "faces.features.npz"}
     assert "draws 8x8, the data are 40x40" in first
     looked_at = []
-    look = quality.look_at_faces
-    monkeypatch.setattr(quality, "look_at_faces", lambda pixels: looked_at.append(len(pixels)) or look(pixels))
+    look = quality.features_and_scores
+    monkeypatch.setattr(quality, "features_and_scores", lambda pixels: looked_at.append(len(pixels)) or look(pixels))
     assert evaluated(monkeypatch, capsys, *command) == first
     assert sum(looked_at) == 2 * 64, (
         "only generated faces are looked at again: to measure, and to find their neighbours"

@@ -70,7 +70,7 @@ def test_faces_are_told_from_other_images_and_each_kind_gets_its_features():
     assert not quality.are_faces(squares(20))
     judge = quality.Judge(squares(20), count=2)
     assert judge.features.shape == (18, 256)
-    assert "no faces" in judge.describe()
+    assert "by their pixels" in judge.describe()
 
 
 def test_pixel_features_are_the_shrunk_images():
