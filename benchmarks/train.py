@@ -1,0 +1,124 @@
+"""Measure training against the tutorials' loop on Keras 2 and the usual DCGAN class on Keras 3, in one run.
+
+    python benchmarks/train.py --preset cifar32 --batch-size 64 --steps 30
+
+Prints images per second (batch size x steps / seconds, first steps left out) and ratios to the tutorials' loop, for
+the same networks; ours with averaging, metrics and its real stream of data, in float32 and in what --precision auto
+means here, and the share of the time that a step waits for data. With --memory it instead prints how much anonymous
+memory training takes on a data set of 3.8 GB, made for it in a temporary folder, and on a tiny one.
+
+The rivals' loops need tf_keras: pip install tf_keras. Needs: benchmarks/tutorial_loop.py and train_gan.py with all that
+it needs.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy
+import tutorial_loop
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from facegan import commands, presets
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main():
+    parser = commands.parser(__doc__)
+    parser.add_argument("--preset", default="cifar32", choices=tutorial_loop.PLAIN, help="default %(default)s")
+    parser.add_argument("--batch-size", type=commands.integer(2), default=64, help="default %(default)s")
+    parser.add_argument("--steps", type=commands.integer(2), default=30, help="to measure, default %(default)s")
+    parser.add_argument("--memory", action="store_true", help="measure memory instead of speed")
+    options = parser.parse_args()
+    if options.memory:
+        compare_memory()
+    else:
+        compare_speed(options)
+
+
+def compare_speed(options):
+    commands.import_keras()
+    from facegan import devices
+
+    preset = presets.PRESETS[options.preset]
+    auto = devices.resolve_precision("auto", devices.find_device())
+    rivals = {"tutorials' loop, Keras 2": tutorial_loop.tutorial_rate, "usual class, Keras 3": tutorial_loop.usual_rate}
+    rates = {name: rate(preset, options.batch_size, options.steps) for name, rate in rivals.items()}
+    for precision in dict.fromkeys(("float32", auto)):
+        name = f"ours, {precision}"
+        rates[name] = our_rate(preset, options.batch_size, options.steps, precision)
+        fixed = our_rate(preset, options.batch_size, options.steps, precision, fixed=True)
+        print(f"{name}: waits for data {max(0.0, 1 - rates[name] / fixed):.1%} of the time")
+    base = next(iter(rates.values()))
+    for name, rate in rates.items():
+        print(f"{name:26} {rate:8.1f} images/s  {rate / base:5.2f}x")
+
+
+def our_rate(preset, batch_size, steps, precision, fixed=False):
+    """Images per second of our training step under `fit()`; `fixed` gives it one batch again and again."""
+    import keras
+
+    from facegan import data, devices, gan, networks
+
+    keras.config.set_dtype_policy(precision)
+    model = gan.GAN(
+        networks.build_generator(preset, preset.image_shape),
+        networks.build_discriminator(preset, preset.image_shape),
+        networks.build_generator(preset, preset.image_shape, dtype="float32"),
+        output=preset.output,
+        update=preset.update,
+        average=preset.average,
+    )
+    optimizers = [keras.optimizers.Adam(preset.learning_rate, beta_1=preset.beta_1) for _ in range(2)]
+    model.compile(*optimizers, jit_compile=devices.compiles_with_xla(devices.find_device()))
+    keras.config.set_dtype_policy("float32")
+    pixels = numpy.random.randint(0, 256, (2_000, *preset.image_shape), numpy.uint8)
+    halved = preset.update != "summed"
+    batches = data.Batches(pixels, numpy.arange(len(pixels)), batch_size, halved, preset.latent_dim, preset.latents)
+    batch = batches.at(0)
+    stream = (batch for _ in iter(int, 1)) if fixed else batches.from_step(0)
+    clock = tutorial_loop.step_clock(keras)
+    first = tutorial_loop.WARM_UP
+    model.fit(stream, steps_per_epoch=first + steps, verbose=0, shuffle=False, callbacks=[clock])
+    return batch_size * steps / (clock.times[-1] - clock.times[first - 1])
+
+
+def compare_memory():
+    """Train on 200,000 and on 200 images of 80x80 and print the peak of anonymous memory of each."""
+    from facegan import npz
+
+    with tempfile.TemporaryDirectory() as folder:
+        peaks = {}
+        for count in (200, 200_000):
+            path = Path(folder) / f"{count}.npz"
+            with npz.RowWriter(path, (80, 80, 3)) as writer:
+                for _ in range(count // 200):
+                    writer.write(numpy.random.randint(0, 256, (200, 80, 80, 3), numpy.uint8))
+                writer.finish()
+            peaks[count] = peak_memory(path, Path(folder) / f"run{count}")
+            print(f"{count:8,} images: peak of anonymous memory {peaks[count]:8.0f} MB")
+        print(f"difference: {peaks[200_000] - peaks[200]:.0f} MB")
+
+
+def peak_memory(dataset, out):
+    """Megabytes of anonymous memory that train_gan.py takes at most in 200 steps; mapped pages do not count."""
+    options = ["--preset", "mnist28", "--batch-size", "64", "--steps", "200", "--no-quality", "--out", out]
+    command = [sys.executable, ROOT / "train_gan.py", dataset, *options]
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
+    peak = 0
+    while process.poll() is None:
+        for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
+            if line.startswith("RssAnon"):
+                peak = max(peak, int(line.split()[1]) / 1000)
+        time.sleep(0.2)
+    if process.returncode:
+        raise SystemExit(process.returncode)
+    return peak
+
+
+if __name__ == "__main__":
+    commands.run(main)

@@ -1,0 +1,99 @@
+"""The backends compute the same step, and what is written under one loads under the other."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import pytest
+import tiny
+
+from facegan import presets, records, runs
+
+TESTS = Path(__file__).parent
+OTHERS = [name for name in ("jax", "torch") if importlib.util.find_spec(name)]
+pytestmark = pytest.mark.skipif(not OTHERS, reason="only one backend is installed")
+
+
+def python(backend, *arguments):
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    result = subprocess.run([sys.executable, *map(str, arguments)], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
+    return result.stdout
+
+
+def compare(name, folder, backend):
+    results = []
+    for each in ("tensorflow", backend):
+        python(each, TESTS / "parity.py", name, folder / f"{each}.npz")
+        with numpy.load(folder / f"{each}.npz") as file:
+            results.append({key: file[key].astype(numpy.float64) for key in file.files})
+    ours, theirs = results
+    assert ours.keys() == theirs.keys()
+    for key, value in ours.items():
+        scale = max(numpy.linalg.norm(value), 1e-8)
+        assert numpy.linalg.norm(value - theirs[key]) / scale < 1e-4, key
+    assert any(numpy.linalg.norm(value) > 1e-3 for key, value in ours.items() if key.startswith("generator"))
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+@pytest.mark.parametrize("name", ["tiny", "tiny_halves", "tiny_batch_norm"])
+def test_a_step_gives_the_same_losses_gradients_and_weights(tmp_path, name, backend):
+    compare(name, tmp_path, backend)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", OTHERS)
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_a_step_of_every_preset_gives_the_same_losses_gradients_and_weights(tmp_path, name, backend):
+    compare(name, tmp_path, backend)
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_a_run_begun_under_one_backend_goes_on_under_another_and_its_generator_draws_there(tmp_path, backend):
+    dataset = tiny.save_blobs(tmp_path / "faces.npz")
+    command = (
+        tiny.__file__,
+        dataset,
+        "--preset",
+        "tiny",
+        "--precision",
+        "float32",
+        "--no-quality",
+        "--out",
+        tmp_path / "run",
+    )
+    python("tensorflow", *command, "--epochs", "1")
+    told = python(backend, *command)
+    assert "going on at step 5 of 15" in told
+    assert "note: backend was tensorflow" in told
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["backend"] == backend
+    log = records.read_table(tmp_path / "run" / "log.csv")
+    assert [row["step"] for row in log] == [5, 10, 15]
+    assert all(0.1 < row["d_loss_real"] < 2 for row in log)
+
+    latents = numpy.random.RandomState(0).standard_normal((3, 8)).astype("float32")
+    numpy.save(tmp_path / "latents.npy", latents)
+    program = (
+        "import sys, numpy; sys.path.insert(0, sys.argv[4]); from facegan import runs; "
+        "numpy.save(sys.argv[3], runs.load_generator(sys.argv[1]).draw(numpy.load(sys.argv[2])))"
+    )
+    python(backend, "-c", program, tmp_path / "run", tmp_path / "latents.npy", tmp_path / "pixels.npy", TESTS.parent)
+    difference = numpy.load(tmp_path / "pixels.npy").astype(int) - runs.load_generator(tmp_path / "run").draw(latents)
+    assert abs(difference).max() <= 1
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_an_interrupted_run_resumes_to_the_bit_under_other_backends_too(tmp_path, backend):
+    dataset = tiny.save_blobs(tmp_path / "faces.npz")
+    command = (tiny.__file__, dataset, "--preset", "tiny_batch_norm", "--precision", "float32", "--no-quality", "--out")
+    python(backend, *command, tmp_path / "whole", "--epochs", "2")
+    python(backend, *command, tmp_path / "parts", "--steps", "7")
+    python(backend, *command, tmp_path / "parts", "--epochs", "2")
+    states = [numpy.load(tmp_path / name / "state.npz") for name in ("whole", "parts")]
+    with states[0] as whole, states[1] as parts:
+        for name in set(whole.files) - {"progress"}:
+            assert whole[name].tobytes() == parts[name].tobytes(), name
