@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy
 
-from facegan import files, images
+from facegan import commands, files, images
 from facegan.commands import UserError
 
 # A batch of fixed shape: the pixels of a face must not depend on how many are drawn beside it.
@@ -109,9 +109,11 @@ def load_generator(path):
     Raises:
         UserError: there is none, it cannot be read, or it is not a generator.
     """
+    path = find_generator(path)
+    commands.import_keras()
+
     from facegan import model_files
 
-    path = find_generator(path)
     model = model_files.load_model_file(path)
     if len(model.input_shape) != 2 or len(model.output_shape) != 4 or model.output_shape[-1] not in (1, 3):
         raise UserError(
