@@ -7,11 +7,10 @@ or among others; the pyramid starts at the faces worth finding, and goes down to
 """
 
 import dataclasses
-import os
 
 import numpy as np
 
-from facegan import pyramid
+from facegan import commands, pyramid
 from facegan.suppression import shift, square, suppress
 
 BIG, SMALL = 4, 12  # faces are sought from a quarter of the shorter side, then from a twelfth
@@ -182,7 +181,7 @@ def _batched(network, crops, at_once, columns):
 
 def _compiled_networks():
     """P-Net, R-Net and O-Net: uint8 pixels to their outputs side by side, float32."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    commands.import_keras()
     import tensorflow as tf
     from mtcnn.stages import StageONet, StagePNet, StageRNet
 
