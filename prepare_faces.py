@@ -167,8 +167,9 @@ def checked_output(options):
     if partial.sweep(out):
         print(f"{out}: was finished already")
         return None
+    overwrite = options.overwrite or partial.finishing(out)
     for beside in (out, out.with_suffix(".csv"), out.with_suffix(".png")):
-        files.writable_path(beside, "--out", overwrite=options.overwrite)
+        files.writable_path(beside, "--out", overwrite=overwrite)
     return out
 
 

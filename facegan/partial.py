@@ -17,7 +17,7 @@ from facegan.commands import UserError
 from facegan.files import whole_path
 from facegan.npz import RowWriter
 
-FINISHED = "finished"
+FINISHING = "finishing"
 FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
 
 
@@ -40,7 +40,11 @@ class Partial:
         with self._explained():
             self.folder.mkdir(exist_ok=True)
             self._lock = _lock(self.folder, self.out)
-            self._open(plan, row_shape, header.encode(), start_again)
+            try:
+                self._open(plan, row_shape, header.encode(), start_again)
+            except BaseException:
+                self._lock.close()
+                raise
 
     @property
     def rows(self):
@@ -70,13 +74,13 @@ class Partial:
         """
         with self._explained():
             self._rows.finish(comment)
+            with whole_path(self.folder / FINISHING):
+                pass
             with whole_path(self.out.with_suffix(".png")) as temporary:
                 save_preview(self.folder / "rows", temporary)
             with whole_path(self.out.with_suffix(".csv")) as temporary:
                 shutil.copyfile(self.csv_path, temporary)
             self.close()
-            with whole_path(self.folder / FINISHED):
-                pass
             (self.folder / "rows").replace(self.out)
         sweep(self.out)
 
@@ -102,8 +106,8 @@ class Partial:
             )
         state = lines[-1] if len(lines) > 1 and lines[0] == plan else None
         if state is None:
-            path.unlink(missing_ok=True)
-            lines = [plan]
+            for old in (path, self.folder / FINISHING):
+                old.unlink(missing_ok=True)
         rows, csv_bytes = (state["rows"], state["csv"]) if state else (0, 0)
         self._rows = RowWriter(self.folder / "rows", row_shape, rows)
         self._csv = _reopen(self.csv_path, csv_bytes)
@@ -131,12 +135,17 @@ class Partial:
             ) from None
 
 
+def finishing(out):
+    """Whether an interrupted preparation had begun to put its files in place: those beside `out` may be its own."""
+    return (folder_of(out) / FINISHING).exists()
+
+
 def sweep(out):
     """Remove the folder of a preparation that had put its last file in place; returns whether there was one."""
     folder = folder_of(out)
-    if not (folder / FINISHED).exists() or (folder / "rows").exists():
+    if not finishing(out) or (folder / "rows").exists():
         return False
-    for path in sorted(folder.iterdir(), key=lambda path: path.name == FINISHED):
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == FINISHING):
         path.unlink()
     folder.rmdir()
     return True

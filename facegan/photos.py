@@ -4,6 +4,7 @@ Nothing is unpacked: a member of an archive is read into memory, whatever path i
 cannot be read raises `UnreadableError` with the reason and harms no other.
 """
 
+import functools
 import io
 import os
 import stat
@@ -17,7 +18,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
 SUFFIXES = (*JPEG, ".png", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif")
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF")  # all are plain decoders
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF")  # all are plain decoders
 ORIENTATION, SIDEWAYS = 0x0112, range(5, 9)
 LARGEST_FILE = 1 << 28
 LARGEST_PHOTO = 89_478_485  # pixels, Pillow's own limit: 256 MiB as RGB
@@ -140,7 +141,7 @@ def _walk(root):
         for entry in entries:
             if _is_folder(entry):
                 waiting.append(f"{folder}{entry.name}/")
-            elif is_picture(entry.name):
+            elif is_picture(folder + entry.name):
                 yield folder + entry.name
 
 
@@ -184,7 +185,7 @@ def decode(data, enough=None):
     if not data:
         raise UnreadableError("empty file")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(io.BytesIO(data), formats=_formats())
         width, height = image.size
         if width * height > LARGEST_PHOTO:
             raise UnreadableError(f"decompression bomb: {width}x{height} pixels")
@@ -204,6 +205,13 @@ def decode(data, enough=None):
         raise UnreadableError(f"damaged: {error}".splitlines()[0]) from None
     except (AttributeError, RuntimeError, zlib.error, NotImplementedError) as error:  # decoders on hostile files
         raise UnreadableError(f"damaged: {error}".splitlines()[0]) from None
+
+
+@functools.cache
+def _formats():
+    """Those of `FORMATS` that this Pillow can read."""
+    Image.init()
+    return tuple(form for form in FORMATS if form in Image.OPEN)
 
 
 def _drafted(size, enough):
