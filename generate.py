@@ -1,20 +1,26 @@
 """Draw faces from a trained generator, numbered, so that each can be asked for again by its number.
 
     python generate.py runs/faces80 --faces 1-25 --out grid.png
+    python generate.py runs/faces80 --best 25 --of 500 --spread 0.8 --out best.png
+    python generate.py runs/faces80 --faces 1-200 --html faces.html
+    python generate.py runs/faces80 --faces 1-2500 --map map.html
 
 MODEL is a run folder, meaning its best or else newest generator, or a generator file. Face 12 is the same face
 whatever else is drawn beside it. Writes only what is asked for: the picture of --out, the single images of --each
-(face_0012.png for face 12, at the generator's own size, its pixels as they are) and the file of --save-latents.
+(face_0012.png for face 12, at the generator's own size, its pixels as they are), the file of --save-latents, and two
+kinds of web page that open from the disk: --html, where clicks collect faces into groups and show the commands to copy,
+and --map, where like stands beside like.
 
-Needs: facegan/commands.py, faces.py, files.py, images.py, latents.py, model_files.py, old_files.py, provenance.py,
-runs.py
+Needs: facegan/arrangement.py, commands.py, contact_page.py, face_features.py, faces.py, files.py, images.py,
+latents.py, map_page.py, model_files.py, old_files.py, page_parts.py, provenance.py, runs.py
 """
 
+import shlex
 from pathlib import Path
 
 import numpy
 
-from facegan import commands, faces, files, images, latents, provenance, runs
+from facegan import arrangement, commands, contact_page, faces, files, images, latents, map_page, provenance, runs
 
 DEFAULT_FACES = "1-25"
 
@@ -25,17 +31,15 @@ def main():
     numbers = chosen_faces(options, source)
     check_outputs(options, numbers)
     generator = runs.load_generator(options.model)
-    if options.out:
-        check_size(options, len(numbers), generator)
+    check_sizes(options, options.best or len(numbers), generator)
     points = chosen_latents(options, source, numbers, generator)
-    made_by = provenance.record(generator, numbers)
     pixels = generator.draw(points)
-    if options.out:
-        sheet = images.grid(images.shown(pixels, generator.pixel_range), options.columns, numbers)
-        provenance.save_png(sheet, options.out, made_by)
-    if options.each:
-        for number, image in zip(numbers, pixels, strict=True):
-            provenance.save_png(images.picture(image), Path(options.each) / file_name(number), made_by)
+    if options.best:
+        rows = best_rows(pixels, options.best)
+        numbers, points, pixels = [numbers[k] for k in rows], points[rows], pixels[rows]
+    made_by = provenance.record(generator, numbers)
+    write_pictures(options, generator, numbers, pixels, made_by)
+    write_pages(options, generator, numbers, pixels, made_by)
     if options.save_latents:
         with files.whole_file(options.save_latents) as file:
             numpy.savez(file, points)
@@ -44,44 +48,72 @@ def main():
 def parse_arguments():
     parser = commands.parser(__doc__)
     faces.add_arguments(parser)
-    parser.add_argument(
+    what = parser.add_argument_group("which faces")
+    what.add_argument(
         "--faces",
         type=commands.argument(faces.parse),
         metavar="LIST",
         help="numbers and ranges, such as 1-25,30 (default 1-25, or every row of --latents)",
     )
-    parser.add_argument("--out", metavar="PNG", help="write the faces as one picture, each with its number")
-    parser.add_argument("--columns", type=commands.integer(1), metavar="N", help="faces in a row (default: a square)")
-    parser.add_argument(
-        "--value", type=commands.number(-1000, 1000), metavar="X", help="draw the one face whose latent is all X"
+    what.add_argument(
+        "--best", type=commands.integer(1), metavar="N", help="the N that the detector finds most face-like"
     )
-    parser.add_argument("--each", metavar="FOLDER", help="write every face as a file of its own; a new or empty folder")
-    parser.add_argument("--save-latents", metavar="NPZ", help="write the latents drawn, one row a face")
+    what.add_argument(
+        "--of", type=commands.integer(1, latents.MOST_FACES), metavar="N", help="--best chooses from faces 1 to N"
+    )
+    what.add_argument(
+        "--value", type=commands.number(-1000, 1000), metavar="X", help="the one face whose latent is all X"
+    )
+    to = parser.add_argument_group("what to write")
+    to.add_argument("--out", metavar="PNG", help="the faces as one picture, each with its number")
+    to.add_argument("--columns", type=commands.integer(1), metavar="N", help="faces in a row of it (default: a square)")
+    to.add_argument("--each", metavar="FOLDER", help="every face as a file of its own; a new or empty folder")
+    to.add_argument("--html", metavar="HTML", help="a page to choose faces on and copy commands from")
+    to.add_argument("--map", metavar="HTML", help="a page with the faces laid out like beside like, to move and zoom")
+    to.add_argument(
+        "--like",
+        choices=arrangement.KINDS,
+        default="face",
+        help="what makes faces alike on the map: what the face detector sees, colour, or shape (default face)",
+    )
+    to.add_argument("--save-latents", metavar="NPZ", help="the latents drawn, one row a face")
     return parser.parse_args()
 
 
 def chosen_faces(options, source):
-    """The faces to draw; for --value the one label that stands under it."""
+    """The faces to draw, for --best those to choose from; for --value the one label that stands under it."""
     if options.value is not None:
-        if options.faces or options.latents:
-            raise commands.UserError("--value: is a face by itself; leave out --faces and --latents")
+        if options.faces or options.latents or options.best or options.html or options.map:
+            raise commands.UserError(
+                "--value: is one face without a number; only --out, --each and --columns go with it"
+            )
         return [f"{options.value:g}"]
-    if options.faces is None and source.rows is not None:
-        return list(range(1, len(source.rows) + 1))
-    chosen = options.faces or faces.parse(DEFAULT_FACES)
+    if options.of and (options.faces or options.latents or not options.best):
+        raise commands.UserError(
+            "--of: goes with --best and numbered faces; leave out --faces and --latents, add --best"
+        )
+    if options.of:
+        chosen = list(range(1, options.of + 1))
+    elif options.faces is None and source.rows is not None:
+        chosen = list(range(1, len(source.rows) + 1))
+    else:
+        chosen = options.faces or faces.parse(DEFAULT_FACES)
+    if options.best and options.best > len(chosen):
+        raise commands.UserError(f"--best {options.best}: there are {len(chosen)} to choose from; add --of 500")
     source.check(chosen)
     return chosen
 
 
 def check_outputs(options, numbers):
     """Find out before the work whether everything asked for can be written and MODEL is there."""
-    if not (options.out or options.each or options.save_latents):
-        raise commands.UserError("--out: nothing to write; add --out grid.png, --each FOLDER or --save-latents FILE")
+    named = {"--out": ".png", "--save-latents": ".npz", "--html": ".html", "--map": ".html"}
+    paths = {option: getattr(options, option[2:].replace("-", "_")) for option in named}
+    if not (options.each or any(paths.values())):
+        raise commands.UserError("--out: nothing to write; add --out grid.png, --each, --html, --map or --save-latents")
     runs.find_generator(options.model)
-    if options.out:
-        files.writable_path(options.out, "--out", (".png",))
-    if options.save_latents:
-        files.writable_path(options.save_latents, "--save-latents", (".npz",))
+    for option, path in paths.items():
+        if path:
+            files.writable_path(path, option, (named[option],))
     if options.each:
         folder = files.writable_folder(options.each, "--each")
         names = {file_name(number) for number in numbers}
@@ -90,17 +122,52 @@ def check_outputs(options, numbers):
             raise commands.UserError(f"--each {folder}: holds other files ({others[0]}); name a new or empty folder")
 
 
-def check_size(options, count, generator):
+def check_sizes(options, count, generator):
     try:
-        images.layout(count, generator.height, generator.width, options.columns)
+        if options.out:
+            images.layout(count, generator.height, generator.width, options.columns)
+        if options.map:
+            map_page.check_size(count, generator.height, generator.width)
     except ValueError as error:
-        raise commands.UserError(f"--out {options.out}: {error}, or use --each") from None
+        raise commands.UserError(f"{'--map' if options.map else '--out'}: {error}") from None
 
 
 def chosen_latents(options, source, numbers, generator):
     if options.value is not None:
-        return latents.constant(options.value, generator.latent_dim)
+        return latents.spread(latents.constant(options.value, generator.latent_dim), options.spread)
     return source.latents_of(numbers, generator)
+
+
+def best_rows(pixels, count):
+    """The rows of the `count` images that the detector holds most surely for faces, surest first."""
+    from facegan import face_features
+
+    return numpy.argsort(-face_features.face_log_odds(pixels), kind="stable")[:count]
+
+
+def write_pictures(options, generator, numbers, pixels, made_by):
+    if options.out:
+        sheet = images.grid(images.shown(pixels, generator.pixel_range), options.columns, numbers)
+        provenance.save_png(sheet, options.out, made_by)
+    if options.each:
+        for number, image in zip(numbers, pixels, strict=True):
+            provenance.save_png(images.picture(image), Path(options.each) / file_name(number), made_by)
+
+
+def write_pages(options, generator, numbers, pixels, made_by):
+    shown = images.shown(pixels, generator.pixel_range)
+    model = shlex.quote(str(options.model))
+    repeated = ["--latents", str(options.latents)] if options.latents else []
+    repeated += ["--spread", f"{options.spread:g}"] if options.spread != 1 else []
+    if options.html:
+        text = contact_page.contact_page(shown, numbers, model, shlex.join(repeated), made_by)
+        with files.whole_file(options.html, "w", encoding="utf-8") as file:
+            file.write(text)
+    if options.map:
+        order = arrangement.arrange(arrangement.describe(pixels, options.like))
+        text = map_page.map_page(shown, numbers, order, model, shlex.join(repeated), made_by)
+        with files.whole_file(options.map, "w", encoding="utf-8") as file:
+            file.write(text)
 
 
 def file_name(number):

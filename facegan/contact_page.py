@@ -121,8 +121,8 @@ function showCommands() {
     : "# click faces into a + group: the command appears here";
   const stops = groups[active].faces.length > 1 ? groups[active].faces : used.flatMap((group) => group.faces);
   document.getElementById("interpolation").textContent = stops.length > 1
-    ? ["python interpolate.py", page.model, "--faces", quoted(stops.join(",")), "--steps 10 --method both --out path.png",
-       page.options].filter(Boolean).join(" ")
+    ? ["python interpolate.py", page.model, "--faces", quoted(stops.join(",")),
+       "--steps 10 --method both --out path.png", page.options].filter(Boolean).join(" ")
     : "# two faces or more: the walk between them appears here";
 }
 

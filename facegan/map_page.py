@@ -24,7 +24,8 @@ TEMPLATE = string.Template("""<!doctype html>
 <style>
 html, body { margin: 0; height: 100%; overflow: hidden; font: 16px/1.4 system-ui, sans-serif; background: #fff }
 canvas { width: 100%; height: 100%; display: block; touch-action: none; cursor: crosshair }
-#seen { position: fixed; top: 8px; left: 8px; padding: 6px; background: #fffd; border: 1px solid #888; text-align: center }
+#seen { position: fixed; top: 8px; left: 8px; padding: 6px; background: #fffd; border: 1px solid #888;
+  text-align: center }
 #seen canvas { width: 160px; height: auto; cursor: default }
 #chosen { position: fixed; left: 8px; right: 8px; bottom: 8px; padding: 6px; background: #fffd; border: 1px solid #888;
   overflow-x: auto; white-space: nowrap; user-select: all }
@@ -32,7 +33,7 @@ canvas { width: 100%; height: 100%; display: block; touch-action: none; cursor: 
 </head>
 <body>
 <canvas id="map"></canvas>
-<div id="seen"><canvas id="near"></canvas><br><span id="number">&nbsp;</span></div>
+<div id="seen" hidden><canvas id="near"></canvas><br><span id="number">&nbsp;</span></div>
 <div id="chosen">Move with a drag, zoom with the wheel or two fingers, click faces to collect them.</div>
 <script>
 "use strict";
@@ -79,6 +80,7 @@ function placeAt([x, y]) {
 
 function look(place) {
   if (place < 0) return;
+  document.getElementById("seen").hidden = false;
   near.getContext("2d").drawImage(picture, place % page.columns * page.width,
     Math.floor(place / page.columns) * page.height, page.width, page.height, 0, 0, page.width, page.height);
   document.getElementById("number").textContent = page.labels[place];
