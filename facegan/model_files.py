@@ -110,7 +110,7 @@ def _hdf5(file):
     try:
         with h5py.File(file, "r") as h5:
             yield h5
-    except (OSError, RuntimeError, KeyError):  # what h5py raises for damaged files
+    except (OSError, RuntimeError, KeyError, AttributeError, TypeError):  # h5py's, and a member of the wrong kind
         raise ValueError(CUT_SHORT) from None
 
 

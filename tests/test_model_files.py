@@ -233,6 +233,11 @@ def test_damage_inside_a_whole_file_is_told(tmp_path):
     assert f"has weights [(6, 12), (12,)] for the layer {dense}, which needs [(7, 12), (12,)]" in other_input
     write_keras2_h5(model, tmp_path / "g.h5")
     with h5py.File(tmp_path / "g.h5", "r+") as file:
+        group = file["model_weights"][dense]
+        del group[group.attrs["weight_names"][0]]
+        group.create_group(group.attrs["weight_names"][0])
+    assert "is damaged" in refusal(tmp_path / "g.h5")
+    with h5py.File(tmp_path / "g.h5", "r+") as file:
         file.attrs["model_config"] = "{"
     assert "is damaged" in refusal(tmp_path / "g.h5")
     with h5py.File(tmp_path / "g.h5", "r+") as file:
