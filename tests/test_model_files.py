@@ -23,6 +23,7 @@ def generator(head="float32"):
     x = layers.BatchNormalization()(x)
     y = layers.Conv2DTranspose(4, 4, strides=2, padding="same")(x)
     x = layers.Concatenate()([layers.UpSampling2D()(x), y])
+    x = layers.Conv2D(3, 3, padding="same")(x)
     images = layers.Activation("tanh", dtype=head)(layers.Conv2D(3, 3, padding="same")(x))
     return stir(keras.Model(latents, images))
 
