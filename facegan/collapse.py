@@ -53,8 +53,11 @@ class Watch:
         """
         broken = [name for name in ("d_loss_real", "d_loss_generated", "g_loss") if not math.isfinite(numbers[name])]
         if broken:
+            # The weights broke in the step before.
             return self._tell(
-                "not finite", step, f"{broken[0]} is no longer a finite number; lower --learning-rate, or use float32"
+                "not finite",
+                step - 1,
+                f"{broken[0]} is no longer a finite number; lower --learning-rate, or use float32",
             )
         for name in ("d_loss_real", "d_loss_generated", "variety"):
             before = self.state["averages"].get(name, numbers[name])
@@ -63,11 +66,8 @@ class Watch:
             return None
         averages = self.state["averages"]
         d_wins = averages["d_loss_real"] + averages["d_loss_generated"] < D_LOSS_FLOOR
-        findings = [
-            self._rule("d wins", step, d_wins, D_WINS),
-            self._rule("alike", step, averages["variety"] < VARIETY_FLOOR, ALIKE),
-        ]
-        return next((finding for finding in findings if finding), None)
+        alike = averages["variety"] < VARIETY_FLOOR
+        return self._rule("d wins", step, d_wins, D_WINS) or self._rule("alike", step, alike, ALIKE)
 
     def _rule(self, kind, step, holds, sentence):
         if not holds:

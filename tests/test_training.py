@@ -258,6 +258,20 @@ def test_restore_gives_up_after_three_times(monkeypatch, tmp_path, dataset):
     assert train(monkeypatch, dataset, tmp_path / "run", "--on-collapse", "restore") == 3
 
 
+@pytest.mark.parametrize("words", ["RESOURCE_EXHAUSTED: out of memory", "OOM ResourceExhaustedError"])
+def test_memory_that_runs_out_is_one_line_that_says_which_batch_size_to_try(
+    monkeypatch, tmp_path, dataset, capsys, words
+):
+    import keras
+
+    def fail(*arguments, **options):
+        raise RuntimeError(words)
+
+    monkeypatch.setattr(keras.Model, "fit", fail)
+    assert train(monkeypatch, dataset, tmp_path / "run") == 2
+    assert capsys.readouterr().err.endswith("--batch-size 8: the memory is not enough; try --batch-size 4\n")
+
+
 def refusal(monkeypatch, *arguments, capsys=None):
     with pytest.raises(Exception) as caught:
         train_unguarded(monkeypatch, *arguments)
