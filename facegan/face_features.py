@@ -41,6 +41,21 @@ def face_log_odds(pixels):
     return logits[:, 1] - logits[:, 0]
 
 
+def face_landmarks(features):
+    """Where the detector sees five points of a face, read off its features: they depend on these linearly.
+
+    Args:
+        features: (n, 256), from `face_features`.
+
+    Returns:
+        (n, 5, 2) float32: x and y, in widths and heights of the image, of the eye at the left of the picture, the eye
+        at the right, the nose, and the corners of the mouth at the left and at the right.
+    """
+    kernel, bias = _package_weights()[17:19]
+    points = features @ kernel + bias
+    return np.stack([points[:, :5], points[:, 5:]], axis=2)
+
+
 def features_and_scores(pixels):
     """Both `face_features` and `face_scores` of the same images, for the price of one."""
     if pixels.ndim != 4 or pixels.shape[-1] not in (1, 3) or pixels.dtype != np.uint8:

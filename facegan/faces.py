@@ -1,11 +1,20 @@
 """What stands for a face on the command line, and the latent it means: a number, or a row of a file of latents."""
 
+from pathlib import Path
+
 from facegan import commands, latents
+
+PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 
 
 def parse(text):
     """Read a list of faces such as "1-25,30" for argparse; ValueError in one line."""
     return latents.parse_faces(text)
+
+
+def is_photograph(text):
+    """Whether a piece of a list of faces names a photograph."""
+    return Path(text).suffix.lower() in PHOTOGRAPHS
 
 
 def add_arguments(parser):

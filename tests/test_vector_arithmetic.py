@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import vector_arithmetic
-from facegan import images, latents, runs
+from facegan import images, latents, runs, search
 
 CELL = 100  # a 16x16 image enlarged to 96, and the gap
 FORMULA = ["--plus", "smiling_woman=92,98,99", "--minus", "neutral_woman=9,21,79", "--plus", "neutral_man=10,30,45"]
@@ -76,6 +76,91 @@ def test_any_number_of_terms_will_do(monkeypatch, tmp_path, model, count):
     ],
 )
 def test_a_wrong_argument_is_one_line_that_names_it(monkeypatch, capsys, tmp_path, model, arguments, named):
+    monkeypatch.chdir(tmp_path)
+    numpy.savez("three.npz", numpy.zeros((3, drawing.LATENT_DIM)))
+    assert named in drawing.refusal(monkeypatch, capsys, vector_arithmetic, model, *arguments)
+    assert drawing.files_in(tmp_path) == ["three.npz"]
+
+
+def run(monkeypatch, model, *arguments):
+    assert drawing.run(monkeypatch, vector_arithmetic, model, *arguments) is None
+
+
+def test_weights_multiply_terms(monkeypatch, tmp_path, model):
+    sheet = drawn(monkeypatch, model, tmp_path / "sum.png", "--plus", "2*3", "--minus", "half=0.5*4,5")
+    faces = latents.latents_of_faces([3, 4, 5], drawing.LATENT_DIM)
+    numpy.testing.assert_allclose(
+        last_tile(sheet, 2), enlarged(model, 2 * faces[0] - (faces[1] + faces[2]) / 4), atol=1
+    )
+
+
+def test_strength_varies_the_change_and_keeps_the_last_face(monkeypatch, tmp_path, model):
+    formula = ["--plus", "1", "--minus", "2", "--plus", "man=3", "--strength", "-2..2", "--steps", 5]
+    sheet = drawn(monkeypatch, model, tmp_path / "strip.png", *formula)
+    faces = latents.latents_of_faces([1, 2, 3], drawing.LATENT_DIM)
+    for column, strength in enumerate((-2, -1, 0, 1, 2)):
+        expected = enlarged(model, faces[2] + strength * (faces[0] - faces[1]))
+        numpy.testing.assert_allclose(last_tile(sheet, column), expected, atol=1)
+
+
+def test_a_formula_that_ends_in_minus_changes_the_average_face(monkeypatch, tmp_path, model):
+    formula = ["--plus", "1", "--minus", "2", "--strength=0..1", "--steps", 2]
+    sheet = drawn(monkeypatch, model, tmp_path / "strip.png", *formula)
+    numpy.testing.assert_allclose(last_tile(sheet, 0), enlarged(model, numpy.zeros(drawing.LATENT_DIM)), atol=1)
+
+
+def test_a_saved_direction_changes_other_faces_by_its_name(monkeypatch, tmp_path, model):
+    monkeypatch.chdir(tmp_path)
+    run(monkeypatch, model, "--plus", "1", "--minus", "2", "--save-direction", "smile.npz")
+    assert drawing.files_in(tmp_path) == ["smile.npz"]
+    run(monkeypatch, model, "--plus", "2*smile", "--apply-to", "7-8", "--out", "changed.png")
+    assert drawing.files_in(tmp_path) == ["changed.png", "smile.npz"]
+    run(monkeypatch, model, "--plus", "smile.npz", "--plus", "8", "--out", "sum/sum.png")
+    faces = latents.latents_of_faces([1, 2, 8], drawing.LATENT_DIM)
+    with Image.open("changed.png") as changed, Image.open("sum/sum.png") as total:
+        both = numpy.asarray(changed), numpy.asarray(total)
+    numpy.testing.assert_allclose(last_tile(both[0], 0), enlarged(model, faces[2]), atol=1)
+    numpy.testing.assert_allclose(last_tile(both[0], 1), enlarged(model, faces[2] + 2 * (faces[0] - faces[1])), atol=1)
+    numpy.testing.assert_allclose(last_tile(both[1], 2), enlarged(model, faces[2] + faces[0] - faces[1]), atol=1)
+
+
+def test_a_direction_is_refused_with_another_generator(monkeypatch, capsys, tmp_path, model):
+    monkeypatch.chdir(tmp_path)
+    run(monkeypatch, model, "--plus", "1", "--minus", "2", "--save-direction", "smile.npz")
+    other = drawing.save_generator(tmp_path / "other.h5", seed=2)
+    line = drawing.refusal(monkeypatch, capsys, vector_arithmetic, other, "--plus", "smile", "--out", "a.png")
+    assert "--plus smile" in line
+
+
+def test_find_direction_prints_what_moves_and_saves_it(monkeypatch, capsys, tmp_path, model):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(search, "STUDIED", 300)
+    run(monkeypatch, model, "--find-direction", "brightness", "--save-direction", "light.npz", "--out", "light.png")
+    assert drawing.files_in(tmp_path) == ["light.npz", "light.png"]
+    printed = capsys.readouterr().out.splitlines()
+    row = next(line for line in printed if line.split()[0] == "brightness")
+    changes = [float(number) for number in row.split()[1:]]
+    assert changes == sorted(changes) and changes[2] == 0 and changes[4] > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--out", "a.png", "--plus", "smile"], "--plus smile"),
+        (["--out", "a.png", "--plus", "three.npz"], "--plus three.npz"),
+        (["--out", "a.png", "--plus", "3", "--strength", "x"], "--strength"),
+        (["--out", "a.png", "--plus", "3", "--strength", "-2..nan"], "--strength"),
+        (["--out", "a.png", "--plus", "3", "--apply-to", "0"], "--apply-to"),
+        (["--plus", "3"], "--out"),
+        (["--plus", "3", "--save-direction", "a.txt"], "--save-direction"),
+        (["--out", "a.png", "--find-direction", "wit"], "--find-direction"),
+        (["--out", "a.png", "--find-direction", "smile", "--plus", "3"], "--find-direction"),
+        (["--out", "a.png", "--find-direction", "Smiling", "--labels", "missing.npz"], "--labels"),
+        (["--out", "a.png", "--find-direction", "Smiling", "--labels", "three.npz"], "--labels"),
+        (["--out", "a.png", "--plus", "3", "--labels", "three.npz"], "--labels"),
+    ],
+)
+def test_a_wrong_wish_for_directions_is_one_line_that_names_it(monkeypatch, capsys, tmp_path, model, arguments, named):
     monkeypatch.chdir(tmp_path)
     numpy.savez("three.npz", numpy.zeros((3, drawing.LATENT_DIM)))
     assert named in drawing.refusal(monkeypatch, capsys, vector_arithmetic, model, *arguments)
