@@ -49,4 +49,6 @@ def fetch_celeba(folder, option="--download celeba"):
     photographs = fetched / "img_align_celeba"
     if not photographs.is_dir():
         raise UserError(f"{option}: {fetched} holds no img_align_celeba; remove that folder and download again")
+    for table in sorted(fetched.glob("list_attr_celeba.*")):
+        print(f"Its attributes: --attributes {table}", file=sys.stderr)
     return photographs

@@ -30,6 +30,7 @@ def test_the_photographs_land_in_the_folder_named_and_the_licence_is_told(client
     def answer():
         version = Path(os.environ["KAGGLEHUB_CACHE"], "datasets", "celeba", "versions", "2")
         (version / "img_align_celeba" / "img_align_celeba").mkdir(parents=True)
+        (version / "list_attr_celeba.csv").touch()
         return str(version)
 
     client.answer = answer
@@ -37,7 +38,7 @@ def test_the_photographs_land_in_the_folder_named_and_the_licence_is_told(client
     assert photographs.is_dir() and photographs.is_relative_to(tmp_path / "new" / "celeba")
     assert client.asked == ["jessicali9530/celeba-dataset"]
     told = capsys.readouterr().err
-    assert "non-commercial research only" in told and str(tmp_path) in told
+    assert "non-commercial research only" in told and str(tmp_path) in told and "--attributes" in told
 
 
 @pytest.mark.parametrize("error", [OSError("Failed to resolve host\nat line 3"), ValueError("bad checksum")])
