@@ -26,12 +26,14 @@ class Generator:
         path: the file it came from.
         model: the Keras model, latents (n, latent_dim) float32 → images (n, height, width, channels) float32.
         distribution: how its latents were drawn in training, "normal" or "uniform" over (−1, 1).
+        pixel_range: "tanh" for images in −1..1, "sigmoid" for 0..1: the model's last activation.
         fingerprint: 12 hexadecimal digits that change with the file.
     """
 
     path: Path
     model: object
     distribution: str
+    pixel_range: str
     fingerprint: str
 
     @property
@@ -49,11 +51,6 @@ class Generator:
     @property
     def channels(self):
         return self.model.output_shape[3]
-
-    @property
-    def pixel_range(self):
-        """ "tanh" for images in −1..1, "sigmoid" for 0..1: the activation of the last layer."""
-        return self.model.layers[-1].activation.__name__
 
     def draw(self, latents):
         """Draw faces: latents (n, latent_dim) → pixels uint8 (n, height, width, channels)."""
@@ -115,13 +112,19 @@ def load_generator(path):
     from facegan import model_files
 
     model = model_files.load_model_file(path)
-    if len(model.input_shape) != 2 or len(model.output_shape) != 4 or model.output_shape[-1] not in (1, 3):
+    activation = _last_activation(model)
+    if activation not in ("tanh", "sigmoid"):
         raise UserError(
-            f"MODEL {path}: maps {model.input_shape} to {model.output_shape}, so it is no generator; "
-            "name the file that draws images, generator_model_*.h5"
+            f"MODEL {path}: ends in {activation}, so the range of its images is unknown; it must be tanh or sigmoid"
         )
     fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    return Generator(path, model, read_notes(path).get("latents", "normal"), fingerprint)
+    return Generator(path, model, read_notes(path).get("latents", "normal"), activation, fingerprint)
+
+
+def _last_activation(model):
+    """Name of the activation that the images leave the model with; a Reshape behind it changes nothing."""
+    names = [layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")]
+    return names[-1] if names else "linear"
 
 
 def save_model(model, path, notes):
