@@ -218,6 +218,10 @@ def prepare(work, names, source, settings, book):
     left = names[work.photos :]
     if not left:
         return
+    if settings.crop == "face":
+        from facegan import detector
+
+        detector.work_in_threads()
     preparer = preparation.Preparer(settings)
     seen = merging.Seen(ledger.read(work.csv_path)) if settings.drop_duplicates else None
     batches = pipeline.batches(left, lambda name: preparer.read(name, lambda: source.read(name)))

@@ -1,0 +1,156 @@
+"""Time the preparation of the same photos by the tutorials' loop, by ours and by ours with --fast; compare the boxes.
+
+    PYTHONPATH=. python benchmarks/prepare.py celeba.zip --photos 1000 --double
+
+PHOTOS is a folder, .zip or list, as for prepare_faces.py. --double first enlarges each photo twice (CelebA kept at half
+size becomes 178x218 again); with --shapes they have so many different sizes. All three read the same JPEG files from a
+temporary folder. The tutorials' loop opens a photo with Pillow, calls `detect_faces` of the mtcnn package, crops the
+first face and resizes it; ours writes its data set, csv and journal as well. Each runs in a process of its own and has
+seen a few photos before its clock starts, so that TensorFlow's start and its compiling count for none of them. Writes
+nothing that stays.
+
+Needs: prepare_faces.py and what it needs
+"""
+
+import concurrent.futures
+import csv
+import io
+import multiprocessing
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from facegan import commands, photos
+
+SIZE = 80
+WARM = 48
+OURS = {"ours": [], "ours --fast": ["--fast"]}
+
+
+def main():
+    options = read_options()
+    source = photos.open_source(options.source)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = Path(folder)
+        names = write_photos(source, folder / "photos", options)
+        print(f"{len(names)} photos, {len(shapes(folder / 'photos'))} sizes")
+        ours = {name: alone(run_ours, folder, mode) for name, mode in OURS.items()}
+        report(None if options.ours_only else alone(run_tutorial, folder / "photos", names), ours)
+
+
+def alone(function, *arguments):
+    """Call a function in a process of its own: what it sets TensorFlow to does not touch the next."""
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def read_options():
+    parser = commands.parser(__doc__)
+    parser.add_argument("source", metavar="PHOTOS", help="a folder, .zip or list of photos")
+    parser.add_argument("--photos", type=commands.integer(1), default=1000, metavar="N", help="how many (default 1000)")
+    parser.add_argument("--double", action="store_true", help="enlarge each photo twice")
+    parser.add_argument("--shapes", type=commands.integer(1), metavar="N", help="cut and scale to N random sizes")
+    parser.add_argument("--ours-only", action="store_true", help="leave the tutorials' loop out")
+    return parser.parse_args()
+
+
+def write_photos(source, folder, options):
+    folder.mkdir()
+    random = np.random.default_rng(1)
+    sizes = [
+        (random.uniform(0.7, 1), random.uniform(0.7, 1), random.uniform(0.8, 2.5)) for _ in range(options.shapes or 0)
+    ]
+    names = []
+    for number, name in enumerate(source.names[: options.photos]):
+        with Image.open(io.BytesIO(source.read(name))) as image:
+            photo = image.convert("RGB")
+        if options.double:
+            photo = photo.resize((photo.width * 2, photo.height * 2), Image.Resampling.LANCZOS)
+        if sizes:
+            across, down, scale = sizes[number % len(sizes)]
+            width, height = round(photo.width * across), round(photo.height * down)
+            left, top = (photo.width - width) // 2, (photo.height - height) // 2
+            photo = photo.crop((left, top, left + width, top + height)).resize(
+                (round(width * scale), round(height * scale))
+            )
+        names.append(f"{number:06}.jpg")
+        photo.save(folder / names[-1], quality=95)
+    return names
+
+
+def shapes(folder):
+    return {Image.open(path).size for path in folder.iterdir()}
+
+
+def run_tutorial(folder, names):
+    """Returns (seconds, {name: box or None})."""
+    import mtcnn
+
+    detector = mtcnn.MTCNN()
+    detector.detect_faces(np.asarray(Image.open(folder / names[0])))
+    boxes, faces = {}, []
+    start = time.perf_counter()
+    for name in names:
+        pixels = np.asarray(Image.open(folder / name).convert("RGB"))
+        found = detector.detect_faces(pixels)
+        boxes[name] = None
+        if found:
+            left, top, width, height = boxes[name] = found[0]["box"]
+            left, top = abs(left), abs(top)
+            face = Image.fromarray(pixels[top : top + height, left : left + width])
+            faces.append(np.asarray(face.resize((SIZE, SIZE))))
+    np.savez(folder.parent / "tutorial.npz", np.asarray(faces))
+    return time.perf_counter() - start, boxes
+
+
+def run_ours(folder, mode):
+    """Returns (seconds, {name: box or None}); the same work as the script's, after a warm start."""
+    import prepare_faces
+    from facegan import detector, preparation
+
+    detector.work_in_threads()
+
+    out = folder / "ours.npz"
+    options = prepare_faces.parse_arguments([str(folder / "photos"), "--out", str(out), "--size", str(SIZE), *mode])
+    preparer = preparation.Preparer(prepare_faces.chosen_settings(options))
+    source = photos.open_source(folder / "photos")
+    preparer.finish([preparer.read(name, lambda name=name: source.read(name)) for name in source.names[:WARM]])
+    start = time.perf_counter()
+    prepare_faces.main([str(folder / "photos"), "--out", str(out), "--size", str(SIZE), "--overwrite", *mode])
+    seconds = time.perf_counter() - start
+    with out.with_suffix(".csv").open(encoding="utf-8") as file:
+        boxes = {
+            line["source"]: [int(line[side]) for side in ("left", "top", "width", "height")] if line["row"] else None
+            for line in csv.DictReader(file)
+        }
+    return seconds, boxes
+
+
+def report(theirs, ours):
+    table = {"tutorials' loop": theirs, **ours} if theirs else ours
+    print(f"\n{'':18}photos/s  ratio  faces  mean IoU  above 0.8")
+    for name, (seconds, boxes) in table.items():
+        found = sum(box is not None for box in boxes.values())
+        text = f"{name:18}{len(boxes) / seconds:8.1f}"
+        text += f"{theirs[0] / seconds:7.1f}{found:7}" if theirs else f"{'':7}{found:7}"
+        if theirs and boxes is not theirs[1]:
+            overlaps = np.array([overlap(theirs[1][key], box) for key, box in boxes.items() if box and theirs[1][key]])
+            text += f"{overlaps.mean():10.3f}{(overlaps > 0.8).mean():11.3f}"
+        print(text)
+
+
+def overlap(first, second):
+    """Intersection over union of two boxes, left, top, width, height."""
+    low, high = (
+        np.maximum(first[:2], second[:2]),
+        np.minimum(np.add(first[:2], first[2:]), np.add(second[:2], second[2:])),
+    )
+    shared = np.prod(np.maximum(high - low, 0))
+    return shared / (np.prod(first[2:]) + np.prod(second[2:]) - shared)
+
+
+if __name__ == "__main__":
+    commands.run(main)
