@@ -9,10 +9,13 @@ MODEL is a run folder, meaning its best or else newest generator, or a generator
 whatever else is drawn beside it. Writes only what is asked for: the picture of --out, the single images of --each
 (face_0012.png for face 12, at the generator's own size, its pixels as they are), the file of --save-latents, and two
 kinds of web page that open from the disk: --html, where clicks collect faces into groups and show the commands to copy,
-and --map, where like stands beside like.
+and --map, where like stands beside like. A photograph may stand wherever a face does: 1-9,me.jpg; beside the output
+(of --each alone: beside its folder) stay me-KEY.latent.npz, its latent, found once, and me-KEY.photo.png, it and its
+reconstruction.
 
-Needs: facegan/arrangement.py, commands.py, contact_page.py, face_features.py, faces.py, files.py, images.py,
-latents.py, map_page.py, model_files.py, old_files.py, page_parts.py, provenance.py, runs.py
+Needs: facegan/arrangement.py, commands.py, contact_page.py, crops.py, detector.py, face_features.py, faces.py,
+files.py, images.py, inversion.py, latents.py, map_page.py, model_files.py, npz.py, old_files.py, page_parts.py,
+photographs.py, photos.py, preparation.py, provenance.py, pyramid.py, runs.py, suppression.py
 """
 
 import shlex
@@ -135,7 +138,7 @@ def check_sizes(options, count, generator):
 def chosen_latents(options, source, numbers, generator):
     if options.value is not None:
         return latents.spread(latents.constant(options.value, generator.latent_dim), options.spread)
-    return source.latents_of(numbers, generator)
+    return source.latents_of(numbers, generator, output_folder(options))
 
 
 def best_rows(pixels, count):
@@ -147,7 +150,8 @@ def best_rows(pixels, count):
 
 def write_pictures(options, generator, numbers, pixels, made_by):
     if options.out:
-        sheet = images.grid(images.shown(pixels, generator.pixel_range), options.columns, numbers)
+        labels = [faces.label(number) for number in numbers]
+        sheet = images.grid(images.shown(pixels, generator.pixel_range), options.columns, labels)
         provenance.save_png(sheet, options.out, made_by)
     if options.each:
         for number, image in zip(numbers, pixels, strict=True):
@@ -156,22 +160,31 @@ def write_pictures(options, generator, numbers, pixels, made_by):
 
 def write_pages(options, generator, numbers, pixels, made_by):
     shown = images.shown(pixels, generator.pixel_range)
-    model = shlex.quote(str(options.model))
+    model, labels = shlex.quote(str(options.model)), [str(number) for number in numbers]
     repeated = ["--latents", str(options.latents)] if options.latents else []
     repeated += ["--spread", f"{options.spread:g}"] if options.spread != 1 else []
     if options.html:
-        text = contact_page.contact_page(shown, numbers, model, shlex.join(repeated), made_by)
+        text = contact_page.contact_page(shown, labels, model, shlex.join(repeated), made_by)
         with files.whole_file(options.html, "w", encoding="utf-8") as file:
             file.write(text)
     if options.map:
         order = arrangement.arrange(arrangement.describe(pixels, options.like))
-        text = map_page.map_page(shown, numbers, order, model, shlex.join(repeated), made_by)
+        text = map_page.map_page(shown, labels, order, model, shlex.join(repeated), made_by)
         with files.whole_file(options.map, "w", encoding="utf-8") as file:
             file.write(text)
 
 
 def file_name(number):
-    return f"face_{number:04d}.png" if isinstance(number, int) else f"face_value_{number}.png"
+    if isinstance(number, int):
+        return f"face_{number:04d}.png"
+    return f"face_{number.stem}.png" if isinstance(number, Path) else f"face_value_{number}.png"
+
+
+def output_folder(options):
+    """Where the latents of photographs are kept: beside the first output, but never among the files of --each."""
+    outputs = (options.out, options.html, options.map, options.save_latents)
+    beside = [Path(path).parent for path in outputs if path]
+    return beside[0] if beside else Path(options.each).absolute().parent
 
 
 if __name__ == "__main__":

@@ -7,10 +7,13 @@
 
 Each leg has --steps faces, both ends included; a stop that two legs share is drawn once. slerp follows the great
 circle between two latents, lerp the straight line; "both" draws one above the other and the length of the latents
-below. An --out that ends in .gif is a moving picture. Writes that one file.
+below. An --out that ends in .gif is a moving picture. A photograph may stand wherever a face does: 3,me.jpg. Writes
+--out, and for a photograph beside it me-KEY.latent.npz, its latent, found once, and me-KEY.photo.png, it and its
+reconstruction.
 
-Needs: facegan/commands.py, curves.py, faces.py, files.py, images.py, latents.py, model_files.py, old_files.py,
-provenance.py, runs.py
+Needs: facegan/commands.py, crops.py, curves.py, detector.py, face_features.py, faces.py, files.py, images.py,
+inversion.py, latents.py, model_files.py, npz.py, old_files.py, photographs.py, photos.py, preparation.py,
+provenance.py, pyramid.py, runs.py, suppression.py
 """
 
 import numpy
@@ -28,7 +31,7 @@ def main():
     options.out = files.writable_path(options.out, "--out", (".png", ".gif"))
     runs.find_generator(options.model)
     generator = runs.load_generator(options.model)
-    stops = [source.latents_of(walk, generator) for walk in walks]
+    stops = [source.latents_of(walk, generator, options.out.parent) for walk in walks]
     made_by = provenance.record(generator, [face for walk in walks for face in walk])
     if options.out.suffix.lower() == ".gif":
         frames = moving_picture(options, generator, walks, stops)
@@ -95,7 +98,7 @@ def chosen_walks(options):
 def chosen_pairs(chosen, count):
     if chosen is None:
         chosen = list(range(1, 2 * count + 1))
-    if len(chosen) == 2:
+    if len(chosen) == 2 and all(isinstance(face, int) for face in chosen):
         return [[chosen[0] + k, chosen[1] + k] for k in range(count)]
     if len(chosen) == 2 * count:
         return [chosen[k : k + 2] for k in range(0, len(chosen), 2)]
@@ -123,7 +126,9 @@ def strips(options, generator, walks, stops):
 
 def legs(pixels, walk, steps):
     """The images of one walk in rows of `steps`; rows after the first start empty where the shared stop would stand."""
-    labels = [str(walk[k // (steps - 1)]) if k % (steps - 1) == 0 else "" for k in range(len(pixels))]
+    labels = [
+        faces.label(walk[k // (steps - 1) % len(walk)]) if k % (steps - 1) == 0 else "" for k in range(len(pixels))
+    ]
     starts = list(range(steps, len(pixels), steps - 1))
     pixels = numpy.insert(pixels, starts, 255, axis=0)
     return images.grid(pixels, steps, numpy.insert(numpy.array(labels, object), starts, ""))
@@ -133,7 +138,7 @@ def square(options, generator, corners, ends):
     """The surface between four faces; with both methods one beside the other."""
     labels = [""] * options.steps**2
     for place, face in zip((0, options.steps - 1, -options.steps, -1), corners, strict=True):
-        labels[place] = str(face)
+        labels[place] = faces.label(face)
     sheets = []
     for method in chosen_methods(options):
         pixels = generator.draw(latents.plane(ends, options.steps, options.steps, method))

@@ -14,10 +14,12 @@ formula that ends in --plus is applied to that last term, one that ends in --min
 all of it is the change. --save-direction keeps the change for later formulas. --find-direction looks for one, on
 generated faces, and prints how far the attribute rises on fresh faces and what else moves.
 
-Writes --out and --save-direction, nothing else.
+A photograph may stand wherever a face does: 0.5*me.jpg. Writes --out and --save-direction, and for a photograph beside
+them me-KEY.latent.npz, its latent, found once, and me-KEY.photo.png, it and its reconstruction.
 
-Needs: facegan/attributes.py, commands.py, directions.py, face_features.py, faces.py, files.py, formula.py, images.py,
-latents.py, model_files.py, npz.py, old_files.py, provenance.py, runs.py, search.py
+Needs: facegan/attributes.py, commands.py, crops.py, detector.py, directions.py, face_features.py, faces.py, files.py,
+formula.py, images.py, inversion.py, latents.py, model_files.py, npz.py, old_files.py, photographs.py, photos.py,
+preparation.py, provenance.py, pyramid.py, runs.py, search.py, suppression.py
 """
 
 import sys
@@ -42,14 +44,15 @@ def main():
         change, base = found_direction(options, generator), None
     else:
         formula.check_directions(options.terms, generator)
-        chosen = [formula.latents_of(term, source, generator) for term in options.terms]
+        chosen = [formula.latents_of(term, source, generator, output_folder(options)) for term in options.terms]
         means = [latents.average(points) for points in chosen]
         change, base = formula.change_and_base(options.terms, means, whole=bool(options.apply_to))
     if options.save_direction:
         directions.save(directions.Direction(change, generator.fingerprint), options.save_direction)
     if options.out:
         if options.strength or options.apply_to:
-            picture = drawn_change(options, source, generator, change, base)
+            starts, captions = changed_faces(options, source, generator, base)
+            picture = drawn_change(options, generator, starts, captions, change)
         else:
             picture = drawn_formula(generator, options.terms, chosen, means)
         provenance.save_png(picture, options.out, provenance.record(generator, used_faces(options)))
@@ -157,6 +160,19 @@ def found_direction(options, generator):
     return finding.step
 
 
+def changed_faces(options, source, generator, base):
+    """The latents (n, latent_dim) that the change is applied to, and what stands above their rows."""
+    if options.apply_to:
+        captions = [f"face {faces.label(face)}" for face in options.apply_to]
+        return source.latents_of(options.apply_to, generator, output_folder(options)), captions
+    return base[None], [options.terms[-1].caption if base.any() else "the average face"]
+
+
+def output_folder(options):
+    """Where the latents of photographs are kept: beside the output."""
+    return Path(options.out or options.save_direction).parent
+
+
 def used_faces(options):
     return [face for term in options.terms for face in term.faces or [term.name]] + (options.apply_to or [])
 
@@ -168,7 +184,7 @@ def drawn_formula(generator, terms, chosen, means):
     *parts, result = numpy.split(images.shown(drawn, generator.pixel_range), numpy.cumsum([len(row) for row in rows]))
     pictures = []
     for term, part in zip(terms, parts, strict=True):
-        labels = [*term.faces, "average"] if term.faces else [term.name]
+        labels = [*map(faces.label, term.faces), "average"] if term.faces else [term.name]
         pictures.append(images.grid(part[: len(labels)], min(len(labels), LONGEST_ROW), labels))
     averages = numpy.stack([*(part[-1] for part in parts), result[0]])
     captions = [term.caption for term in terms]
@@ -176,12 +192,8 @@ def drawn_formula(generator, terms, chosen, means):
     return images.stack(pictures, [*captions, "the averages and the result"])
 
 
-def drawn_change(options, source, generator, change, base):
+def drawn_change(options, generator, starts, captions, change):
     """A row a face that is changed, a column a strength."""
-    if options.apply_to:
-        starts, captions = source.latents_of(options.apply_to, generator), [f"face {face}" for face in options.apply_to]
-    else:
-        starts, captions = base[None], [options.terms[-1].caption if base.any() else "the average face"]
     first, last = options.strength or (0.0, 1.0)
     count = 1 if first == last else options.steps if options.strength else 2
     strengths = numpy.linspace(first, last, count)

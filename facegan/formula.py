@@ -99,10 +99,13 @@ def check_directions(terms, generator):
             )
 
 
-def latents_of(term, source, generator):
-    """The latents that a term averages: (n, latent_dim) float32, of a direction its one step."""
+def latents_of(term, source, generator, folder):
+    """The latents that a term averages: (n, latent_dim) float32, of a direction its one step.
+
+    `source` and `folder` as for `faces.Source.latents_of`.
+    """
     if term.faces:
-        return source.latents_of(term.faces, generator)
+        return source.latents_of(term.faces, generator, folder)
     return term.direction.step[None]
 
 
