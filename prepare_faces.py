@@ -218,6 +218,7 @@ def prepare(work, names, source, settings, book):
     left = names[work.photos :]
     if not left:
         return
+    pipeline.return_large_memory()
     if settings.crop == "face":
         from facegan import detector
 

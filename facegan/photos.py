@@ -4,6 +4,7 @@ Nothing is unpacked: a member of an archive is read into memory, whatever path i
 cannot be read raises `UnreadableError` with the reason and harms no other.
 """
 
+import concurrent.futures
 import functools
 import io
 import os
@@ -14,14 +15,17 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
 SUFFIXES = (*JPEG, ".png", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif")
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF")  # all are plain decoders
-ORIENTATION, SIDEWAYS = 0x0112, range(5, 9)
+ORIENTATION = 0x0112  # of EXIF; from 5 on height and width change places
+TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), start=2))  # orientation to the Pillow transposition that undoes it
 LARGEST_FILE = 1 << 28
 LARGEST_PHOTO = 89_478_485  # pixels, Pillow's own limit: 256 MiB as RGB
+LARGE_PHOTO = 1 << 24  # pixels
+STRIP = 64  # rows of a reduced photo
 
 # What Pillow warns of is decided here: too large a photo is refused below, a damaged tag costs nothing.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -172,8 +176,8 @@ def decode(data, enough=None):
 
     Args:
         data: the bytes of its file.
-        enough: a length; a JPEG whose sides are at least twice as long is decoded at a half, a quarter or an eighth,
-            its shorter side not below this length.
+        enough: a length; a photo whose sides are at least twice as long is reduced by a whole factor (a JPEG while
+            it is decoded, by a power of two, which is faster), its shorter side not below this length.
 
     Returns:
         (pixels, size): pixels uint8 (height, width, 3), transparent parts white, the first picture of an animation;
@@ -191,10 +195,9 @@ def decode(data, enough=None):
             raise UnreadableError(f"decompression bomb: {width}x{height} pixels")
         if enough and min(width, height) >= 2 * enough:
             image.draft("RGB", _drafted(image.size, enough))
-        orientation = image.getexif().get(ORIENTATION, 1)
-        if orientation in range(2, 9):
-            image = ImageOps.exif_transpose(image)
-        return np.asarray(_to_rgb(image)), (width, height) if orientation in SIDEWAYS else (height, width)
+        if image.width * image.height > LARGE_PHOTO:
+            return _large_photos_thread().submit(_upright, image, enough, width, height).result()
+        return _upright(image, enough, width, height)
     except UnidentifiedImageError:
         raise UnreadableError("no picture of a known format") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -205,6 +208,36 @@ def decode(data, enough=None):
         raise UnreadableError(f"damaged: {error}".splitlines()[0]) from None
     except (AttributeError, RuntimeError, zlib.error, NotImplementedError) as error:  # decoders on hostile files
         raise UnreadableError(f"damaged: {error}".splitlines()[0]) from None
+
+
+@functools.cache
+def _large_photos_thread():
+    """One thread for all large photos: one at a time, and memory that one has freed serves the next."""
+    return concurrent.futures.ThreadPoolExecutor(1, "large photos")
+
+
+def _upright(image, enough, width, height):
+    factor = min(image.size) // enough if enough else 1
+    upright = _reduced(image, factor) if factor > 1 else _to_rgb(image)
+    orientation = _orientation(image)
+    if orientation > 1:
+        upright = upright.transpose(TURNS[orientation])
+    return np.asarray(upright), (width, height) if orientation >= 5 else (height, width)
+
+
+def _orientation(image):
+    value = image.getexif().get(ORIENTATION, 1)
+    return value if value in TURNS else 1
+
+
+def _reduced(image, factor):
+    """Average blocks of pixels, in strips: of a large photo there is never more than one whole copy."""
+    reduced = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
+    for top in range(0, reduced.height, STRIP):
+        bottom = min((top + STRIP) * factor, image.height)
+        strip = _to_rgb(image.crop((0, top * factor, image.width, bottom)))
+        reduced.paste(strip.reduce(factor), (0, top))
+    return reduced
 
 
 @functools.cache

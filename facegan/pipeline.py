@@ -3,13 +3,15 @@
 import collections
 import concurrent.futures
 import contextlib
+import ctypes
 import os
 import threading
 
 BATCH_PHOTOS = 512  # finished together, and together written to the disk
-BATCH_BYTES = 192 << 20
+BATCH_BYTES = 80 << 20
+M_MMAP_THRESHOLD, LARGE_BLOCK = -3, 4 << 20  # mallopt(3)
 AHEAD_PHOTOS = 512
-AHEAD_BYTES = 96 << 20
+AHEAD_BYTES = 48 << 20
 
 
 class Gate:
@@ -45,6 +47,16 @@ class Gate:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+
+def return_large_memory():
+    """Have the C library return memory of large photos when it is freed.
+
+    glibc stops doing so by itself once it has seen large blocks freed, and several threads then hold several photos'
+    memory each. Other libraries have no such setting and need none.
+    """
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK)
 
 
 def batches(names, read, threads=None):

@@ -81,13 +81,15 @@ def test_photos_are_set_upright(picture, orientation):
     assert size == (40, 30)
 
 
-def test_a_large_jpeg_is_decoded_smaller_but_not_below_what_is_enough(picture):
+def test_a_large_photo_is_decoded_smaller_but_not_below_what_is_enough(picture):
     data = encoded(picture.resize((1500, 2000)), "JPEG")
-    for enough, side in ((None, 1500), (751, 1500), (750, 750), (300, 375), (10, 188)):
+    for enough, side in ((None, 1500), (751, 1500), (750, 750), (300, 375), (150, 188)):
         pixels, size = photos.decode(data, enough)
         assert (pixels.shape[1], size) == (side, (2000, 1500))
     exif = Image.Exif()
     exif[0x0112] = 6
+    large = picture.resize((300, 403), Image.Resampling.NEAREST).quantize(200)
+    np.testing.assert_array_equal(photos.decode(encoded(large), 60)[0], np.asarray(large.convert("RGB").reduce(5)))
     turned = encoded(picture.resize((2000, 1500)), "JPEG", exif=exif)
     assert photos.decode(turned, 750)[0].shape == (1000, 750, 3)
 
