@@ -1,13 +1,16 @@
 """Directions, and the attributes that they are found by."""
 
 import csv
+from pathlib import Path
 
 import numpy
 import pytest
 from matplotlib import cbook
 from PIL import Image
 
-from facegan import attributes, directions, face_features
+from facegan import attributes, directions, face_features, runs, search
+
+PRETRAINED = Path(__file__).parent.parent / "pretrained"
 
 
 def test_a_direction_is_found_where_there_is_one_and_a_step_raises_it_by_a_deviation():
@@ -103,3 +106,12 @@ def test_a_label_is_learnt_from_a_column_and_read_off_other_faces(labelled):
 def test_a_column_that_is_missing_or_no_number_is_refused(labelled, column):
     with pytest.raises(ValueError, match=column):
         attributes.Label(labelled[0], column)
+
+
+@pytest.mark.skipif(not list(PRETRAINED.glob("*.h5")), reason="there is no trained generator in pretrained/")
+def test_a_trained_generator_smiles_more_along_its_smile(monkeypatch):
+    monkeypatch.setattr(search, "STUDIED", 1_000)
+    monkeypatch.setattr(search, "FRESH", 64)
+    finding = search.Finding(runs.load_generator(next(PRETRAINED.glob("*.h5"))), "smile")
+    assert finding.explained > 0.3
+    assert finding.moved["smile"] == sorted(finding.moved["smile"]) and finding.moved["smile"][-1] > 1

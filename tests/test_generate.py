@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import generate
-from facegan import images, latents, runs
+from facegan import face_features, images, latents, runs
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,25 @@ def test_a_picture_says_how_to_make_it_again(monkeypatch, tmp_path, model):
     assert text["faces"] == "1,2,3"
 
 
+def test_the_best_are_those_that_the_detector_likes_most(monkeypatch, tmp_path, model):
+    arguments = ["--best", 5, "--of", 40, "--save-latents", tmp_path / "best.npz", "--out", tmp_path / "best.png"]
+    assert drawing.run(monkeypatch, generate, model, *arguments) is None
+    assert drawing.files_in(tmp_path) == ["best.npz", "best.png"]
+    candidates = latents.latents_of_faces(range(1, 41), drawing.LATENT_DIM)
+    scores = face_features.face_log_odds(runs.load_generator(model).draw(candidates))
+    expected = numpy.argsort(-scores)[:5]
+    numpy.testing.assert_array_equal(latents.read_latents(tmp_path / "best.npz"), candidates[expected])
+    with Image.open(tmp_path / "best.png") as picture:
+        assert picture.text["faces"] == ",".join(str(k + 1) for k in expected)
+
+
+def test_spread_brings_faces_closer_to_the_average_one(monkeypatch, tmp_path, model):
+    arguments = ["--faces", "5", "--spread", "0.7", "--save-latents", tmp_path / "points.npz"]
+    assert drawing.run(monkeypatch, generate, model, *arguments) is None
+    expected = 0.7 * latents.latents_of_faces([5], drawing.LATENT_DIM)
+    numpy.testing.assert_allclose(latents.read_latents(tmp_path / "points.npz"), expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -111,6 +130,13 @@ def test_a_picture_says_how_to_make_it_again(monkeypatch, tmp_path, model):
         (["--each", "."], "--each"),
         (["--save-latents", "a.txt"], "--save-latents"),
         (["--out", "a.png", "--faces", "1-90"], "--out"),
+        (["--out", "a.png", "--best", "30"], "--best"),
+        (["--out", "a.png", "--of", "30"], "--of"),
+        (["--out", "a.png", "--best", "3", "--of", "30", "--faces", "1-40"], "--of"),
+        (["--html", "a.htm"], "--html"),
+        (["--map", "a.png"], "--map"),
+        (["--map", "a.html", "--like", "taste"], "--like"),
+        (["--html", "a.html", "--value", "1"], "--value"),
     ],
 )
 def test_a_wrong_argument_is_one_line_that_names_it(monkeypatch, capsys, tmp_path, model, arguments, named):

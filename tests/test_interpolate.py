@@ -106,3 +106,21 @@ def test_a_wrong_argument_is_one_line_that_names_it(monkeypatch, capsys, tmp_pat
     numpy.savez("three.npz", numpy.zeros((3, drawing.LATENT_DIM)))
     assert named in drawing.refusal(monkeypatch, capsys, interpolate, model, *arguments)
     assert drawing.files_in(tmp_path) == ["three.npz"]
+
+
+def test_the_methods_draw_what_they_are_named_after(monkeypatch, tmp_path, model):
+    generator = runs.load_generator(model)
+    ends = latents.latents_of_faces([3, 17], generator.latent_dim)
+    for method, between in latents.METHODS.items():
+        options = ["--faces", "3,17", "--steps", 3, "--method", method]
+        sheet = drawn(monkeypatch, model, tmp_path / method / "path.png", *options)
+        middle = images.picture(generator.draw(between(*ends, [0.5]))[0]).resize((96, 96), Image.Resampling.BICUBIC)
+        numpy.testing.assert_array_equal(tile(sheet, 0, 1), numpy.asarray(middle))
+    both = drawn(
+        monkeypatch, model, tmp_path / "both" / "path.png", "--faces", "3,17", "--steps", 3, "--method", "both"
+    )
+    caption = images.CAPTION_SIZE + 12
+    strips = both[caption:], both[2 * caption + CELL + images.LABEL_SIZE + 4 + images.GAP :]
+    for strip, method in zip(strips, ("lerp", "slerp"), strict=True):
+        with Image.open(tmp_path / method / "path.png") as alone:
+            numpy.testing.assert_array_equal(tile(strip, 0, 1), tile(numpy.asarray(alone), 0, 1))
