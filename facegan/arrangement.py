@@ -8,9 +8,9 @@ from PIL import Image
 from facegan import images
 
 KINDS = ("face", "colour", "shape")
-COMPONENTS = 24  # principal components that are compared
+COMPONENTS = 16  # principal components that are compared
 ROUNDS = 60  # of smoothing, from half of the square down to a neighbour
-SWAPS = 40  # rounds of swaps between two smoothings
+SWAPS = 24  # rounds of swaps between two smoothings
 
 
 def describe(pixels, kind):

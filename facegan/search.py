@@ -2,8 +2,8 @@
 
 from facegan import attributes, directions, latents
 
-STUDIED = 4_000  # faces that a direction is fitted on
-FRESH = 300  # faces that it is measured on
+STUDIED = 2_000  # faces that a direction is fitted on
+FRESH = 200  # faces that it is measured on
 FIRST_FRESH = 1_000_001  # no one looks at faces of such numbers
 STRENGTHS = (-2, -1, 0, 1, 2)
 
