@@ -18,7 +18,7 @@ from facegan.suppression import shift, square, suppress
 BIG, SMALL = 4, 12  # faces are sought from a quarter of the shorter side, then from a twelfth
 FAST_BIG, FAST_SIDE = 3, 89  # with `fast`: from a third, on a photo reduced to at least so short a side
 PROPOSED, REFINED, ACCEPTED = 0.6, 0.7, 0.8  # the package's thresholds of the three networks
-PHOTOS_AT_ONCE, CANVAS_AREA = 16, 60_000  # fewer photos where a canvas is larger than so many pixels
+PHOTOS_AT_ONCE, CANVAS_AREA = 8, 60_000  # fewer photos where a canvas is larger than so many pixels
 CROPS_AT_ONCE = {"R-Net": 128, "O-Net": 32}
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
@@ -67,6 +67,11 @@ class Detector:
     def look(self, photo):
         """Prepare a photo for `search`; this half of the work needs no TensorFlow and may run in a thread."""
         return photo, self._first_pyramid(photo)
+
+    @staticmethod
+    def likeness(look):
+        """A sort key: prepared photos of equal keys are searched fastest together."""
+        return look[1].canvas
 
     def search(self, looks):
         """Find the faces of photos prepared by `look`; as `find`."""

@@ -108,6 +108,8 @@ class Preparer:
     def finish(self, batch):
         """Find, choose and cut the faces of photos that were read; fills in their entries and drops their pixels."""
         readable = [photo for photo in batch if photo.pixels is not None]
+        if self.detector:
+            readable.sort(key=lambda photo: self.detector.likeness(photo.look))
         parts = [readable[start : start + PART] for start in range(0, len(readable), PART)]
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "find") as pool:
             list(pool.map(self._finish_part, parts))
