@@ -94,6 +94,7 @@ def test_a_large_photo_is_decoded_smaller_but_not_below_what_is_enough(picture):
     assert photos.decode(turned, 750)[0].shape == (1000, 750, 3)
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_damage_costs_one_line_that_says_why(picture):
     jpeg = encoded(picture, "JPEG")
     cases = {
