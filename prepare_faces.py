@@ -9,13 +9,14 @@ Writes, for --out data/faces80.npz:
   data/faces80.csv       what became of each photo: status, row, box, confidence, landmarks
   data/faces80.png       25 of the faces
   data/faces80.partial/  while it works; the same command goes on from there, however it was interrupted
+  data/celeba/           with --download celeba: what it fetched
 
 On a cluster, --shard 3/16 prepares the third of sixteen parts, and --merge joins the parts to the same file as one run:
 
     python prepare_faces.py --merge part*.npz --out data/faces80.npz
 
-Needs: facegan/commands.py, files.py, npz.py, photos.py, crops.py, preparation.py, ledger.py, pipeline.py, partial.py,
-progress.py, merging.py, images.py, celeba.py, and for --crop face detector.py, pyramid.py, suppression.py
+Needs: facegan/ commands, crops, detector, download, files, images, ledger, merging, npz, partial, photos, pipeline,
+preparation, progress, pyramid, suppression.
 """
 
 import contextlib
@@ -23,10 +24,11 @@ import dataclasses
 import hashlib
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
-from facegan import celeba, commands, files, images, ledger, merging, npz, partial, photos, pipeline, preparation
+from facegan import commands, download, files, images, ledger, merging, npz, partial, photos, pipeline, preparation
 from facegan.progress import Progress
 
 PREVIEW = 25
@@ -43,7 +45,8 @@ def main(arguments=None):
         return
     settings = chosen_settings(options)
     book = ledger.Ledger(settings.drop_duplicates, opened("--attributes", ledger.Attributes, options.attributes))
-    source = opened("PHOTOS", photos.open_source, options.photos or celeba.download())
+    fetched = options.download and download.fetch_celeba(Path(options.out).parent / "celeba")
+    source = opened("PHOTOS", photos.open_source, options.photos or fetched)
     names = chosen_names(source.names, options)
     plan = full_plan(source, names, settings, book, options)
     start = time.monotonic()

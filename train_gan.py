@@ -20,6 +20,7 @@ face_features, files, gan, images, latents, model_files, networks, npz, old_file
 recorder, records, runs, training.
 """
 
+import importlib.metadata
 import json
 import platform
 
@@ -67,8 +68,9 @@ def main():
 def read_options():
     parser = commands.parser(__doc__)
     add = parser.add_argument
+    rows = [f" {name}, {preset.about}" for name, preset in presets.PRESETS.items()]
     add("data", metavar="DATA", help="a .npz of images, or mnist or cifar10, which Keras downloads")
-    add("--preset", required=True, choices=presets.PRESETS, help="a row of facegan/presets.py")
+    add("--preset", required=True, choices=presets.PRESETS, help="one of these:" + "; ".join(rows))
     add("--out", required=True, metavar="DIR", help="the run folder")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=commands.integer(1), help="passes over the data (default: the preset's)")
@@ -174,7 +176,6 @@ def plan(options, preset, count):
 def resolve_settings(options, preset, pixels, fingerprint, held_out):
     """Everything that the run depends on, as config.json keeps it."""
     import keras
-    import numpy
 
     from facegan import devices
 
@@ -183,7 +184,7 @@ def resolve_settings(options, preset, pixels, fingerprint, held_out):
     return {
         **{name: given[name] for name in ("preset", "data", "epochs", "steps", "every", "batch_size", "learning_rate")},
         **{name: given[name] for name in ("latent_dim", "seed", "hold_out", "limit", "average", "loss", "smooth")},
-        **{name: given[name] for name in ("augment", "start_from", "on_collapse")},
+        **{name: given[name] for name in ("augment", "start_from", "on_collapse", "save_minutes", "quality")},
         "fingerprint": fingerprint,
         "image_shape": list(pixels.shape[1:]),
         "latents": preset.latents,
@@ -191,7 +192,10 @@ def resolve_settings(options, preset, pixels, fingerprint, held_out):
         "device": f"{device.count} x {device.kind} ({device.name})",
         "xla": devices.compiles_with_xla(device),
         "backend": keras.backend.backend(),
-        "versions": {"python": platform.python_version(), "keras": keras.__version__, "numpy": numpy.__version__},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in ("keras", "numpy", keras.backend.backend())},
+        },
         "held_out_rows": held_out.tolist(),
     }
 
@@ -200,17 +204,16 @@ def build(options, preset, image_shape, settings):
     """The compiled GAN, with fresh weights or those of --start-from."""
     import keras
 
-    from facegan import augment, gan, networks
+    from facegan import augment, checkpoints, gan, networks
 
     if settings["precision"] == "mixed_float16" and settings["backend"] == "jax":
         raise UserError(
             "--precision mixed_float16: Keras scales losses for it only under TensorFlow; use mixed_bfloat16"
         )
     keras.utils.set_random_seed(options.seed)
-    keras.config.set_dtype_policy(settings["precision"])
     model = gan.GAN(
-        networks.build_generator(preset, image_shape, options.latent_dim),
-        networks.build_discriminator(preset, image_shape),
+        networks.build_generator(preset, image_shape, options.latent_dim, dtype=settings["precision"]),
+        networks.build_discriminator(preset, image_shape, dtype=settings["precision"]),
         networks.build_generator(preset, image_shape, options.latent_dim, dtype="float32"),
         output=preset.output,
         update=preset.update,
@@ -220,7 +223,8 @@ def build(options, preset, image_shape, settings):
         augment=augment.augment if options.augment else None,
         seed=options.seed,
     )
-    if options.start_from:
+    # A run that goes on has its weights in its state, and those files may be gone by now.
+    if options.start_from and not checkpoints.has_state(options.out):
         start_from(model, options.start_from)
     optimizers = [keras.optimizers.Adam(options.learning_rate, beta_1=preset.beta_1) for _ in range(2)]
     if settings["precision"] == "mixed_float16":
@@ -276,7 +280,8 @@ def train(gan, batches, schedule, out, settings, options, make_judge):
     try:
         training.train(gan, batches, schedule, out, notes, options.on_collapse, options.save_minutes, make_judge)
     except recorder.CollapseError:
-        print(f"stopped; the last good state is kept in {out}, --on-collapse restore goes back to it")
+        hint = "; --on-collapse restore goes back to a state from before" if options.on_collapse == "stop" else ""
+        print(f"stopped by --on-collapse {options.on_collapse}{hint}")
         return EXIT_COLLAPSED
     print(f"done: {schedule.total:,} steps; draw faces with: python generate.py {out} --faces 1-25 --out faces.png")
     return 0
@@ -284,13 +289,14 @@ def train(gan, batches, schedule, out, settings, options, make_judge):
 
 def dry_run(gan, batches, schedule, settings, out):
     """Print what a run would be: settings, networks, memory, and the time of an epoch from two steps."""
-    from facegan import estimate
+    from facegan import estimate, training
 
     print(json.dumps({**settings, "held_out_rows": len(settings["held_out_rows"])}, indent=1))
     gan.generator.summary()
     gan.discriminator.summary()
     bytes_needed = estimate.memory(gan, batches.batch_size, batches.real_count)
-    seconds = estimate.seconds_per_step(gan, batches)
+    with training.explained_limits(batches.batch_size, out):
+        seconds = estimate.seconds_per_step(gan, batches)
     pictures = estimate.draw_diagrams(gan, out)
     print(f"memory for this batch size: about {bytes_needed / 2**30:.1f} GiB")
     print(f"an epoch of {schedule.epoch:,} steps: about {seconds * schedule.epoch:,.0f} s")

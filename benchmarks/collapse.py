@@ -55,11 +55,11 @@ def run(preset, pixels, options, seed=0, d_rate=None, g_rate=None, one_latent=Fa
 
     device = devices.find_device()
     keras.utils.set_random_seed(seed)
-    keras.config.set_dtype_policy(devices.resolve_precision("auto", device))
+    precision = devices.resolve_precision("auto", device)
     shape = pixels.shape[1:]
     model = gan.GAN(
-        networks.build_generator(preset, shape),
-        networks.build_discriminator(preset, shape),
+        networks.build_generator(preset, shape, dtype=precision),
+        networks.build_discriminator(preset, shape, dtype=precision),
         networks.build_generator(preset, shape, dtype="float32"),
         output=preset.output,
         update=preset.update,

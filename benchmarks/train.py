@@ -64,10 +64,9 @@ def our_rate(preset, batch_size, steps, precision, fixed=False):
 
     from facegan import data, devices, gan, networks
 
-    keras.config.set_dtype_policy(precision)
     model = gan.GAN(
-        networks.build_generator(preset, preset.image_shape),
-        networks.build_discriminator(preset, preset.image_shape),
+        networks.build_generator(preset, preset.image_shape, dtype=precision),
+        networks.build_discriminator(preset, preset.image_shape, dtype=precision),
         networks.build_generator(preset, preset.image_shape, dtype="float32"),
         output=preset.output,
         update=preset.update,
@@ -75,7 +74,6 @@ def our_rate(preset, batch_size, steps, precision, fixed=False):
     )
     optimizers = [keras.optimizers.Adam(preset.learning_rate, beta_1=preset.beta_1) for _ in range(2)]
     model.compile(*optimizers, jit_compile=devices.compiles_with_xla(devices.find_device()))
-    keras.config.set_dtype_policy("float32")
     pixels = numpy.random.randint(0, 256, (2_000, *preset.image_shape), numpy.uint8)
     halved = preset.update != "summed"
     batches = data.Batches(pixels, numpy.arange(len(pixels)), batch_size, halved, preset.latent_dim, preset.latents)

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy
 
 from facegan import files
+from facegan.commands import UserError
 
 # Newest first. The third is where a run goes back to when it turns out that the newer ones had already collapsed.
+NEW_NAME = "state_new.npz"
 NAMES = ("state.npz", "state_previous.npz", "state_oldest.npz")
 
 
@@ -20,54 +22,75 @@ def save_state(folder, variables, progress, rotate=True):
         folder: the run folder.
         variables: list of Keras variables, in an order that the same settings always give.
         progress: what JSON can hold: the step, running sums, whatever else the run needs to go on.
-        rotate: False replaces the newest state and leaves the older ones, for a run that looks unwell.
+        rotate: False replaces the newest state and leaves the older ones, for when it may turn out to be bad.
     """
     arrays = {f"{number:04d}": numpy.asarray(variable.value) for number, variable in enumerate(variables)}
     newest, previous, oldest = (Path(folder) / name for name in NAMES)
-    with files.whole_file(newest.with_name("state_new.npz")) as file:
+    with files.whole_file(newest.with_name(NEW_NAME)) as file:
         numpy.savez(file, progress=numpy.array(json.dumps(progress)), **arrays)
     if rotate:
         if previous.exists():
             previous.replace(oldest)
         if newest.exists():
             newest.replace(previous)
-    newest.with_name("state_new.npz").replace(newest)
+    newest.with_name(NEW_NAME).replace(newest)
 
 
 def load_state(folder, variables, before_step=None):
-    """Read the newest whole state into the variables.
+    """Read the newest whole state into the variables, and tell of newer ones that are not whole.
 
     Args:
         folder: the run folder. variables: as given to `save_state`.
         before_step: if given, only a state whose progress["step"] is at most this.
 
     Returns:
-        The progress that was saved with it, or None where there is no usable state.
+        The progress that was saved with it, or None where there is no such state.
+
+    Raises:
+        UserError: there are states but none is whole, or they are of other networks.
     """
-    for name in ("state_new.npz", *NAMES):
-        found = _read(Path(folder) / name)
+    damaged, found_any = [], False
+    for path in _existing(folder):
+        found = _read(path)
         if found is None:
+            damaged.append(path.name)
             continue
+        found_any = True
         progress, arrays = found
         if before_step is not None and progress["step"] > before_step:
             continue
+        if damaged:
+            print(f"note: {', '.join(damaged)} cannot be read whole; an older state is used")
+        if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
+            raise UserError(f"--out {folder}: {path.name} is of other networks; name another folder")
         for variable, value in zip(variables, arrays, strict=True):
             variable.assign(value)
         return progress
+    if damaged and not found_any:
+        raise UserError(f"--out {folder}: none of {', '.join(damaged)} can be read whole; name another folder")
     return None
 
 
-def read_progress(folder):
-    """The progress of the newest whole state in a run folder, or None."""
-    for name in ("state_new.npz", *NAMES):
-        found = _read(Path(folder) / name)
-        if found is not None:
-            return found[0]
-    return None
+def discard_after(folder, step):
+    """Remove the states of later steps than `step`: a run that goes back must not meet what it left."""
+    for path in _existing(folder):
+        found = _read(path)
+        if found is None or found[0]["step"] > step:
+            path.unlink()
+
+
+def has_state(folder):
+    """Whether a run folder holds any state."""
+    return bool(_existing(folder))
+
+
+def _existing(folder):
+    """The state files in a folder, newest first."""
+    return [path for path in (Path(folder) / name for name in (NEW_NAME, *NAMES)) if path.exists()]
 
 
 def _read(path):
-    """(progress, arrays) of a state file, or None where it is missing or was cut short; zip checksums tell."""
+    """(progress, arrays) of a state file, or None where it was cut short or damaged; zip checksums tell."""
     try:
         with path.open("rb") as stream, numpy.load(stream, allow_pickle=False) as file:
             progress = json.loads(str(file["progress"]))

@@ -8,8 +8,9 @@ PATIENCE = 200
 MEMORY = 0.98
 # Untrained generators draw nearly one grey image and an untrained D is quickly right: the first steps prove nothing.
 WARM_UP = 500
-D_LOSS_FLOOR = 0.05
+D_LOSS_MARGIN = 0.05
 VARIETY_FLOOR = 0.1
+NOT_FINITE = "not finite"
 
 D_WINS = (
     "both losses of D are close to 0: it tells every image and G learns nothing from it; "
@@ -32,15 +33,17 @@ class Watch:
 
     Args:
         state: what `self.state` was when the run was saved, or None for a new run.
+        d_loss_floor: what D's losses add up to when D is right and sure of every image; not 0 with smoothed labels.
     """
 
-    def __init__(self, state=None):
+    def __init__(self, state=None, d_loss_floor=0.0):
+        self.d_loss_floor = d_loss_floor
         self.state = state or {"averages": {}, "since": {}, "told": []}
 
     @property
     def uneasy(self):
         """Whether some rule has begun to hold, so that the present state may turn out to be bad."""
-        return bool(self.state["since"])
+        return bool(self.state["since"]) or NOT_FINITE in self.state["told"]
 
     def see(self, step, numbers):
         """Take in the numbers of a step.
@@ -55,7 +58,7 @@ class Watch:
         if broken:
             # The weights broke in the step before.
             return self._tell(
-                "not finite",
+                NOT_FINITE,
                 step - 1,
                 f"{broken[0]} is no longer a finite number; lower --learning-rate, or use float32",
             )
@@ -65,7 +68,7 @@ class Watch:
         if step <= WARM_UP:
             return None
         averages = self.state["averages"]
-        d_wins = averages["d_loss_real"] + averages["d_loss_generated"] < D_LOSS_FLOOR
+        d_wins = averages["d_loss_real"] + averages["d_loss_generated"] < self.d_loss_floor + D_LOSS_MARGIN
         alike = averages["variety"] < VARIETY_FLOOR
         return self._rule("d wins", step, d_wins, D_WINS) or self._rule("alike", step, alike, ALIKE)
 

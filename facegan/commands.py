@@ -77,7 +77,7 @@ def import_keras():
     """
     sys.stderr.flush()
     standard_error = os.dup(2)
-    with open(os.devnull, "wb") as nowhere:
+    with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
         import keras

@@ -3,17 +3,19 @@
 import json
 from pathlib import Path
 
-from facegan import files
+from facegan import checkpoints, files
 from facegan.commands import UserError
 
 NAME = "config.json"
 # How long a run is, how often it saves and where it runs may change when it goes on; the latter not to the bit.
-MAY_DIFFER = ("data", "epochs", "steps", "every", "on_collapse", "held_out_rows")
+MAY_DIFFER = ("data", "epochs", "steps", "every", "save_minutes", "on_collapse", "quality", "held_out_rows")
 WORTH_A_NOTE = ("precision", "device", "xla", "backend", "versions")
 
 
 def check_same_run(folder, settings):
     """Refuse to mix two runs in one folder, and tell which of the differences that are allowed there are.
+
+    A folder without a state holds no run yet: one that ran out of memory may try again with a smaller batch.
 
     Args:
         folder: the run folder, with or without a config.json. settings: what the present command resolved to.
@@ -22,14 +24,16 @@ def check_same_run(folder, settings):
         UserError: its config.json has other settings, or cannot be read.
     """
     path = Path(folder) / NAME
-    if not path.exists():
+    if not path.exists() or not checkpoints.has_state(folder):
         return
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
+        before = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, OSError):
         raise UserError(f"--out {folder}: its {NAME} cannot be read; name another folder") from None
     differing = [name for name in settings if before.get(name) != settings[name]]
     refused = [name for name in differing if name not in MAY_DIFFER + WORTH_A_NOTE]
+    if "precision" in differing and "mixed_float16" in (before.get("precision"), settings["precision"]):
+        refused.append("precision")  # its optimizers keep the scale of the loss, others do not
     if refused:
         listed = "; ".join(f"{name} was {before.get(name)}, is {settings[name]}" for name in refused)
         raise UserError(f"--out {folder}: holds a run with other settings ({listed}); name another folder")

@@ -52,7 +52,7 @@ def _download(name):
     try:
         (pixels, _), _ = getattr(keras.datasets, name).load_data()
     except Exception as error:  # Keras raises bare Exception for a failed download
-        reason = str(error).strip().splitlines()[-1]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise UserError(
             f"DATA {name}: its download failed ({reason}); give a .npz of images instead, or fetch it on a machine "
             "with a network and copy the folder ~/.keras/datasets"
@@ -128,12 +128,14 @@ class Batches:
             step += 1
 
     def _order(self, number):
-        if number not in self._orders:
-            random = numpy.random.RandomState([self.seed, self.restarts, number])
-            fresh = random.permutation(self.rows)
-            self._orders = {key: value for key, value in self._orders.items() if key == number - 1}
-            self._orders[number] = fresh
-        return self._orders[number]
+        # The stream of an abandoned fit() may still be read ahead in a thread: the key tells its orders from ours.
+        key = (self.seed, self.restarts, number)
+        orders = self._orders
+        if key not in orders:
+            fresh = numpy.random.RandomState(key).permutation(self.rows)
+            self._orders = {**{old: order for old, order in orders.items() if old[2] == number - 1}, key: fresh}
+            return fresh
+        return orders[key]
 
 
 def _normal(random, shape):

@@ -16,7 +16,7 @@ def whole_file(path, mode="wb", **kwargs):
     old file or the new one. `kwargs` go to `open`.
     """
     with whole_path(path) as temporary:
-        with open(temporary, mode, **kwargs) as file:
+        with temporary.open(mode, **kwargs) as file:
             yield file
 
 
@@ -29,7 +29,7 @@ def whole_path(path):
     temporary = Path(name)
     try:
         yield temporary
-        with open(temporary, "rb+") as file:
+        with temporary.open("rb+") as file:
             os.fsync(file.fileno())
         temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)

@@ -4,6 +4,8 @@ Goodfellow et al. 2014 with the non-saturating loss; Radford et al. 2015 for the
 runs under every Keras backend; what differs between them is in `backend`.
 """
 
+import math
+
 import keras
 from keras import ops
 
@@ -55,7 +57,6 @@ class GAN(backend.Step, keras.Model):
         self.generator = generator
         self.discriminator = discriminator
         self.averaged_generator = averaged_generator
-        averaged_generator.trainable = False
         averaged_generator.set_weights(generator.get_weights())
         self.output_activation = output
         self.update_rule = {"halves": self._halves, "joined": self._joined, "summed": self._summed}[update]
@@ -65,6 +66,13 @@ class GAN(backend.Step, keras.Model):
         self.augment = augment
         self.augment_seed = keras.random.SeedGenerator(seed)
         self.built = True
+
+    @property
+    def d_loss_floor(self):
+        """What D's losses on real and generated images add up to when it is right and sure of all."""
+        if self.loss_terms is not _cross_entropy or self.smooth == 1.0:
+            return 0.0
+        return -self.smooth * math.log(self.smooth) - (1.0 - self.smooth) * math.log(1.0 - self.smooth)
 
     def compile(self, d_optimizer, g_optimizer, **kwargs):
         """Take one optimizer each for D and G and build their state; `kwargs` go to `keras.Model.compile`."""
@@ -147,7 +155,8 @@ class GAN(backend.Step, keras.Model):
         step = ops.cast(self.optimizer.iterations, "float32")
         decay = ops.minimum(self.average, (1.0 + step) / (10.0 + step))
         for follower, leader in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
-            follower.assign(follower + (1.0 - decay) * (ops.cast(leader, follower.dtype) - follower))
+            # Written so that a decay of 0 copies to the last bit.
+            follower.assign(decay * follower + (1.0 - decay) * ops.cast(leader, follower.dtype))
 
 
 def variety(real_images, generated_images):

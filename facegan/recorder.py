@@ -20,6 +20,8 @@ FIXED_FACES = range(1, 50)
 RESTARTS = 3
 SECONDS_PER_LINE = 60
 GIF_MILLISECONDS = 400
+# `summed` counts the steps in `sums`; `uneasy` says that the newest state on disk may turn out to be bad.
+BEGINNING = {"step": 0, "seconds": 0.0, "restarts": 0, "summed": 0, "watch": None, "uneasy": False, "best": None}
 
 
 class CollapseError(Exception):
@@ -65,12 +67,15 @@ class Recorder(keras.callbacks.Callback):
 
     def resume(self, progress):
         """Take up the run where a saved state left it, or begin it; later rows of the tables are removed."""
-        if progress:
+        if progress and progress["step"] < self.schedule.total:
             print(f"going on at step {progress['step']:,} of {self.schedule.total:,}", flush=True)
-        self.progress = progress or {"step": 0, "seconds": 0.0, "restarts": 0, "sums": {}, "watch": None, "best": None}
-        self.watch = collapse.Watch(self.progress["watch"])
+        self.progress = progress or {**BEGINNING, "sums": {}, "collapses": []}
+        self.watch = collapse.Watch(self.progress["watch"], self.gan.d_loss_floor)
+        if not self.only_warn:
+            # What an earlier run was only warned of must be able to stop this one.
+            self.watch.state["told"] = []
         self.first_step, self.first_seconds = self.step, self.progress["seconds"]
-        self.log = records.Table(self.folder / "log.csv", LOG_COLUMNS, self.step - self.step % self.schedule.epoch)
+        self.log = records.Table(self.folder / "log.csv", LOG_COLUMNS, self.step - self.progress["summed"])
         self.steps = records.Table(self.folder / "steps.csv", STEP_COLUMNS, self.step)
         self.begun = self.saved = self.spoke = time.monotonic()
 
@@ -91,6 +96,7 @@ class Recorder(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         numbers = {name: float(logs[name]) for name in NUMBERS}
         self.progress["step"] += 1
+        self.progress["summed"] += 1
         sums = self.progress["sums"]
         for name, value in numbers.items():
             sums[name] = sums.get(name, 0.0) + value
@@ -111,15 +117,19 @@ class Recorder(keras.callbacks.Callback):
         saves = self.schedule.saves_at(self.step)
         if saves:
             numbers |= self.save_generator()
-        told = "; ".join(self.watch.state["told"])
-        seconds = round(self.seconds(), 1)
-        self.log.add({"epoch": epoch + 1, "step": self.step, "seconds": seconds, **numbers, "collapse": told})
-        self.tensorboard.scalars(self.step, {f"epoch/{name}": value for name, value in numbers.items()})
+        self.log_epoch(numbers)
         if self.step % self.schedule.epoch == 0:
-            self.progress["sums"] = {}
+            self.progress.update(sums={}, summed=0)
         if saves:
             self.save_state()
         self.look_up()
+
+    def log_epoch(self, numbers):
+        """Write the line of an epoch, whole or so far."""
+        epoch, seconds = -(-self.step // self.schedule.epoch), round(self.seconds(), 1)
+        seen = "; ".join(self.progress["collapses"])
+        self.log.add({"epoch": epoch, "step": self.step, "seconds": seconds, **numbers, "collapse": seen})
+        self.tensorboard.scalars(self.step, {f"epoch/{name}": value for name, value in numbers.items()})
 
     def look_up(self):
         """Between two steps: save the state when it is time, stop when asked to, say a word in a long epoch."""
@@ -133,8 +143,7 @@ class Recorder(keras.callbacks.Callback):
 
     def means(self):
         """Means of the numbers over the epoch so far."""
-        count = (self.step - 1) % self.schedule.epoch + 1
-        return {name: value / count for name, value in self.progress["sums"].items()}
+        return {name: value / self.progress["summed"] for name, value in self.progress["sums"].items()}
 
     def say(self, means):
         """One line: how far, how long yet, what the networks do."""
@@ -153,26 +162,35 @@ class Recorder(keras.callbacks.Callback):
         saved = [path for path in runs.checkpoints(self.folder) if self.schedule.step_of(path) < finding.since]
         good = f"{saved[-1].name} was saved before that" if saved else "no generator was saved before that"
         print(f"\nwarning: {finding.sentence}; {good}", file=sys.stderr, flush=True)
+        self.progress["collapses"].append(finding.kind)
         if not self.only_warn:
+            self.log_epoch(self.means())
             raise CollapseError(finding)
 
     def restore(self, finding):
-        """Go back to the newest state from before a failure; False when there is none or it was tried too often."""
+        """Go back to the newest state from before a failure; False, its reason printed, when that is not possible."""
         restarts = self.restarts + 1
         if restarts > RESTARTS:
+            print(f"not restored: the run went back {RESTARTS} times already", file=sys.stderr)
             return False
         progress = checkpoints.load_state(self.folder, self.variables(), before_step=finding.since - 1)
         if progress is None:
+            print("not restored: no state was saved before that; try a smaller --save-minutes", file=sys.stderr)
             return False
-        self.resume({**progress, "restarts": restarts})
+        checkpoints.discard_after(self.folder, progress["step"])
+        kept = {name: self.progress[name] for name in ("best", "collapses")}
+        self.resume({**progress, **kept, "restarts": restarts})
+        self.save_state()
         print(f"restarted with a new seed, {restarts} of {RESTARTS} times", flush=True)
         return True
 
     def save_state(self):
         """Write the state from which the same command goes on."""
         self.synchronise()
-        self.progress.update(seconds=self.seconds(), watch=self.watch.state)
-        checkpoints.save_state(self.folder, self.variables(), self.progress, rotate=not self.watch.uneasy)
+        # A newest state that was saved in doubt is replaced; the good ones behind it stay.
+        doubted = self.progress["uneasy"]
+        self.progress.update(seconds=self.seconds(), watch=self.watch.state, uneasy=self.watch.uneasy)
+        checkpoints.save_state(self.folder, self.variables(), self.progress, rotate=not doubted)
         self.saved = time.monotonic()
 
     def synchronise(self):
@@ -205,7 +223,7 @@ class Recorder(keras.callbacks.Callback):
         with files.whole_file(self.folder / f"{prefix}{number}.png") as file:
             picture.save(file, "PNG")
         self.tensorboard.picture(self.step, "generated", numpy.asarray(picture))
-        plots = sorted(self.folder.glob(f"{prefix}*.png"))
+        plots = sorted(self.folder.glob(f"{prefix}*.png"), key=self.schedule.step_of)
         with files.whole_file(self.folder / "progress.gif") as file:
             images.save_gif([Image.open(path) for path in plots], file, GIF_MILLISECONDS)
         records.draw_losses(records.read_table(self.folder / "steps.csv"), self.folder / "losses.png")

@@ -131,7 +131,7 @@ def save_model(model, path, notes):
     """Write a model as `.h5` for people to load, with notes that travel inside it.
 
     Args:
-        model: a float32 model; its optimizer is not stored, since `.h5` would lose most of it.
+        model: any model; its file is float32, and without its optimizer, of which `.h5` would lose most.
         path: the file. notes: what JSON can hold, read again by `read_notes`.
     """
     import absl.logging
@@ -141,9 +141,24 @@ def save_model(model, path, notes):
     # Keras calls `.h5` legacy at each save; it is what people's scripts load.
     absl.logging.set_verbosity(absl.logging.ERROR)
     with files.whole_path(path) as temporary:
-        keras.saving.save_model(model, temporary, include_optimizer=False)
+        keras.saving.save_model(_in_float32(model), temporary, include_optimizer=False)
         with h5py.File(temporary, "r+") as file:
             file.attrs[ATTRIBUTE] = json.dumps(notes)
+
+
+def _in_float32(model):
+    """The model, or a copy of it where it was built for mixed precision, which a file would hand on to its readers."""
+    import keras
+
+    if all(layer.dtype_policy.name == "float32" for layer in model.layers):
+        return model
+
+    def rebuild(layer):
+        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+
+    copy = keras.models.clone_model(model, clone_function=rebuild)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def read_notes(path):

@@ -2,12 +2,15 @@
 
 import contextlib
 import dataclasses
+import errno
 import math
 import signal
 import sys
 
 from facegan import recorder as recording
 from facegan.commands import Terminated, UserError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,8 +41,8 @@ class Schedule:
         return f"{step:06d}" if self.by_steps else f"{math.ceil(step / self.epoch):03d}"
 
     def step_of(self, path):
-        """The step at which a file with such a number was saved."""
-        return int(path.stem.rsplit("_", 1)[1]) * (1 if self.by_steps else self.epoch)
+        """The step at which a file with such a number was saved, or the end of its epoch."""
+        return int(path.stem.rsplit("_", 1)[1].removeprefix("e")) * (1 if self.by_steps else self.epoch)
 
 
 def train(gan, batches, schedule, folder, notes, on_collapse="warn", save_minutes=5.0, make_judge=None):
@@ -60,7 +63,7 @@ def train(gan, batches, schedule, folder, notes, on_collapse="warn", save_minute
         gan, batches, schedule, folder, notes, on_collapse == "warn", save_minutes, make_judge
     )
     seed = batches.seed
-    with _stop_on_signals(recorder), _explained_memory(batches.batch_size):
+    with _stop_on_signals(recorder), explained_limits(batches.batch_size, folder):
         while recorder.step < schedule.total:
             # A restarted run draws from another seed; restarts of seed 5 must never meet seed 6.
             batches.reseed(seed, recorder.restarts)
@@ -110,14 +113,15 @@ def _stop_on_signals(recorder):
 
 
 @contextlib.contextmanager
-def _explained_memory(batch_size):
-    """Turn the backends' ways of saying that memory ran out into advice."""
+def explained_limits(batch_size, folder):
+    """Turn memory or a disk that runs out, in the words of any library, into one line of advice."""
     try:
         yield
     except Exception as error:
         words = f"{type(error).__name__} {error}"
         if any(sign in words for sign in ("ResourceExhausted", "RESOURCE_EXHAUSTED", "OutOfMemory", "MemoryError")):
-            raise UserError(
-                f"--batch-size {batch_size}: the memory is not enough; try --batch-size {max(2, batch_size // 4 * 2)}"
-            ) from error
+            remedy = f"try --batch-size {batch_size // 4 * 2}" if batch_size >= 4 else "try smaller images"
+            raise UserError(f"--batch-size {batch_size}: the memory is not enough; {remedy}") from error
+        if getattr(error, "errno", None) in DISK_FULL or "No space left on device" in words:
+            raise UserError(f"--out {folder}: the disk is full; make room and run the same command to go on") from error
         raise

@@ -4,7 +4,7 @@ import keras
 import numpy
 import pytest
 
-from facegan import checkpoints
+from facegan import checkpoints, commands
 
 
 def variables(value):
@@ -67,6 +67,30 @@ def test_three_states_are_kept_and_an_older_one_can_be_asked_for(tmp_path):
     assert checkpoints.load_state(tmp_path, variables(0), before_step=3)["step"] == 3
     assert checkpoints.load_state(tmp_path, variables(0), before_step=2)["step"] == 2
     assert checkpoints.load_state(tmp_path, variables(0), before_step=1) is None
+
+
+def test_states_of_which_none_is_whole_stop_the_run_instead_of_beginning_anew(tmp_path):
+    save(tmp_path, 1, 2)
+    for name in checkpoints.NAMES[:2]:
+        (tmp_path / name).write_bytes(b"damaged")
+    with pytest.raises(commands.UserError, match=r"state\.npz, state_previous\.npz can be read whole"):
+        checkpoints.load_state(tmp_path, variables(0))
+
+
+def test_a_state_of_other_networks_is_refused_before_any_variable_changes(tmp_path):
+    save(tmp_path, 1)
+    state = [*variables(0), *variables(0)]
+    with pytest.raises(commands.UserError, match="of other networks"):
+        checkpoints.load_state(tmp_path, state)
+    assert values(state) == [0.0] * 4
+
+
+def test_going_back_leaves_no_later_state(tmp_path):
+    save(tmp_path, 3, 6, 9)
+    checkpoints.discard_after(tmp_path, 6)
+    save(tmp_path, 7)
+    assert checkpoints.load_state(tmp_path, variables(0), before_step=20)["step"] == 7
+    assert checkpoints.load_state(tmp_path, variables(0), before_step=6)["step"] == 6
 
 
 def test_without_rotation_only_the_newest_is_replaced(tmp_path):

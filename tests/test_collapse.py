@@ -54,6 +54,18 @@ def test_a_short_dip_and_the_first_steps_prove_nothing():
     assert not watch.uneasy
 
 
+def test_smoothed_labels_do_not_hide_a_discriminator_that_wins():
+    floor = -0.9 * math.log(0.9) - 0.1 * math.log(0.1)
+    (finding,) = see(collapse.Watch(d_loss_floor=floor), 1, 2000, d_loss_real=floor + 0.001, d_loss_generated=0.001)
+    assert finding.kind == "d wins"
+
+
+def test_after_a_number_that_is_not_finite_no_state_counts_as_good():
+    watch = collapse.Watch()
+    see(watch, 5, 5, g_loss=math.nan)
+    assert watch.uneasy
+
+
 def test_a_watch_goes_on_from_its_saved_state_as_if_never_interrupted():
     whole = collapse.Watch()
     see(whole, 1, 900, variety=0.02)

@@ -126,7 +126,7 @@ def test_the_average_follows_the_generator_with_its_decay_and_equals_it_without(
     raw = make(average=0.0)
     fit(raw, batch(), steps=3)
     for new, average in zip(weights(raw.generator), weights(raw.averaged_generator), strict=True):
-        numpy.testing.assert_allclose(average, new, rtol=1e-6, atol=1e-7)
+        numpy.testing.assert_array_equal(average, new)
 
 
 def test_batch_norm_statistics_are_averaged_with_the_weights():
@@ -134,6 +134,14 @@ def test_batch_norm_statistics_are_averaged_with_the_weights():
     before = weights(model.averaged_generator)
     fit(model, batch(tiny.TINY_BATCH_NORM), steps=3)
     assert all(moved(before, model.averaged_generator))
+
+
+def test_the_floor_of_ds_losses_is_what_a_sure_discriminator_gets():
+    for options in ({}, {"smooth": 0.9}, {"loss": "hinge"}):
+        model = make(**options)
+        sure = numpy.full((4, 1), numpy.log(0.9 / 0.1) if model.smooth < 1 else 50.0, "float32")
+        losses = model.loss_terms(sure, model.smooth) + model.loss_terms(numpy.full((4, 1), -50.0, "float32"), 0.0)
+        assert float(losses) == pytest.approx(model.d_loss_floor, abs=1e-5)
 
 
 def test_variety_is_one_for_a_real_batch_and_nought_for_repeated_images():

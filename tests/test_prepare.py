@@ -430,14 +430,18 @@ def test_a_bug_while_reading_is_not_swallowed():
 
 def test_celeba_is_fetched_by_the_client_and_prepared(monkeypatch, album, tmp_path, capsys):
     client = type(sys)("kagglehub")
-    client.dataset_download = lambda handle: str(album) if handle.startswith("jessicali9530/celeba") else None
+    fetched = tmp_path / "fetched"
+    fetched.mkdir()
+    album.rename(fetched / "img_align_celeba")
+    (fetched / "list_attr_celeba.csv").write_text("image_id,Young\n")
+    client.dataset_download = lambda handle: str(fetched) if handle.startswith("jessicali9530/celeba") else None
     monkeypatch.setitem(sys.modules, "kagglehub", client)
-    (album / "list_attr_celeba.csv").write_text("image_id,Young\n")
+    monkeypatch.setenv("KAGGLEHUB_CACHE", "")
     prepare("--download", "celeba", "--out", tmp_path / "f.npz", "--crop", "centre", "--size", 16)
-    printed = capsys.readouterr().out
+    printed = capsys.readouterr().err
     assert "non-commercial" in printed and "list_attr_celeba.csv" in printed
     assert len(npz.open_pixels(tmp_path / "f.npz")) == 5
     client.dataset_download = lambda handle: 1 / 0
-    assert "go on" in refused("--download", "celeba", "--out", tmp_path / "g.npz")
+    assert "goes on" in refused("--download", "celeba", "--out", tmp_path / "g.npz")
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     assert "pip install kagglehub" in refused("--download", "celeba", "--out", tmp_path / "g.npz")

@@ -37,6 +37,15 @@ def test_notes_travel_inside_the_file(tmp_path):
     assert (generator.latent_dim, generator.height, generator.width, generator.channels) == (8, 16, 16, 3)
 
 
+def test_a_saved_file_is_float32_and_can_be_trained_further(tmp_path):
+    model = networks.build_generator(tiny.TINY, tiny.TINY.image_shape, dtype="mixed_bfloat16")
+    loaded = keras.models.load_model(save(tmp_path / "generator_model_001.h5", model), compile=False)
+    assert len(loaded.trainable_weights) == len(model.trainable_weights) > 0
+    assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}
+    for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        numpy.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_face_has_the_same_pixels_alone_as_among_others(tmp_path):
     generator = runs.load_generator(save(tmp_path / "generator_model_001.h5"))
     latents = numpy.random.RandomState(1).standard_normal((70, 8)).astype("float32")

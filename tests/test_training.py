@@ -1,5 +1,6 @@
 """train_gan.py trains, writes what it says, resumes to the bit, and refuses bad input in one line."""
 
+import errno
 import json
 import os
 import random
@@ -231,7 +232,8 @@ def test_a_collapse_is_a_sentence_that_names_the_last_good_generator(monkeypatch
 def test_a_run_told_to_stop_on_collapse_ends_with_its_own_exit_code(monkeypatch, tmp_path, dataset):
     collapse(monkeypatch, 7)
     assert train(monkeypatch, dataset, tmp_path / "run", "--on-collapse", "stop") == 3
-    assert len(records.read_table(tmp_path / "run" / "log.csv")) == 1
+    log = records.read_table(tmp_path / "run" / "log.csv")
+    assert [(row["step"], row["collapse"]) for row in log] == [(5, None), (9, "alike")]
 
 
 def test_restore_goes_back_to_before_the_collapse_with_another_seed_and_finishes(
@@ -247,6 +249,25 @@ def test_restore_goes_back_to_before_the_collapse_with_another_seed_and_finishes
     assert [row["step"] for row in logs[1]] == [5, 10, 15]
     assert logs[0][0]["g_loss"] == logs[1][0]["g_loss"]
     assert logs[0][1]["g_loss"] != logs[1][1]["g_loss"]
+    assert [row["collapse"] for row in logs[1]] == [None, "alike", "alike"]
+
+
+def test_a_state_saved_in_doubt_never_takes_the_place_of_a_good_one(monkeypatch, tmp_path, dataset, capsys):
+    see = recorder.collapse.Watch.see
+
+    def doubt(watch, now, numbers):
+        see(watch, now, numbers)
+        watch.state["since"] = {"alike": 12} if 12 <= now < 28 else {}
+        if now == 28:
+            return recorder.collapse.Finding("alike", 12, "all alike")
+        return None
+
+    monkeypatch.setattr(recorder.collapse.Watch, "see", doubt)
+    options = ("--on-collapse", "restore", "--epochs", "6")
+    assert train(monkeypatch, dataset, tmp_path / "run", *options) == 3
+    told = capsys.readouterr()
+    assert "going on at step 10 of 30" in told.out
+    assert "went back 3 times already" in told.err
 
 
 def test_restore_gives_up_after_three_times(monkeypatch, tmp_path, dataset):
@@ -270,6 +291,28 @@ def test_memory_that_runs_out_is_one_line_that_says_which_batch_size_to_try(
     monkeypatch.setattr(keras.Model, "fit", fail)
     assert train(monkeypatch, dataset, tmp_path / "run") == 2
     assert capsys.readouterr().err.endswith("--batch-size 8: the memory is not enough; try --batch-size 4\n")
+
+
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(monkeypatch, tmp_path, dataset, capsys):
+    save = recorder.checkpoints.save_state
+
+    def fail(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(recorder.checkpoints, "save_state", fail)
+    assert train(monkeypatch, dataset, tmp_path / "run") == 2
+    assert "the disk is full; make room and run the same command" in capsys.readouterr().err
+    monkeypatch.setattr(recorder.checkpoints, "save_state", save)
+    assert train(monkeypatch, dataset, tmp_path / "run") == 0
+
+
+def test_steps_that_are_counted_keep_their_means_when_the_log_interval_changes(monkeypatch, tmp_path, dataset):
+    options = {"preset": "tiny_steps"}
+    train(monkeypatch, dataset, tmp_path / "run", "--steps", "15", "--every", "100", **options)
+    train(monkeypatch, dataset, tmp_path / "run", "--steps", "20", "--every", "50", **options)
+    rows = records.read_table(tmp_path / "run" / "log.csv")
+    assert [row["step"] for row in rows] == [10, 20]
+    assert all(0.2 < row["d_loss_real"] < 1.2 and row["d_accuracy_real"] <= 1 for row in rows)
 
 
 def refusal(monkeypatch, *arguments, capsys=None):
@@ -329,6 +372,8 @@ def test_other_settings_in_the_same_folder_are_refused_and_listed_and_nothing_is
     before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
     assert train(monkeypatch, dataset, out, "--batch-size", "4", "--seed", "5") == 2
     assert "batch_size was 8, is 4; seed was 0, is 5" in capsys.readouterr().err
+    assert train(monkeypatch, dataset, out, "--precision", "mixed_float16") == 2
+    assert "precision was float32, is mixed_float16" in capsys.readouterr().err
     other = tiny.save_blobs(tmp_path / "other.npz", seed=1)
     assert train(monkeypatch, other, out) == 2
     assert "fingerprint was" in capsys.readouterr().err
