@@ -8,7 +8,7 @@ or among others; the pyramid starts at the faces worth finding, and goes down to
 
 import contextlib
 import dataclasses
-import functools
+import threading
 
 import numpy as np
 
@@ -55,7 +55,6 @@ class Detector:
 
     def __init__(self, every_face=False, smallest=None, fast=False):
         self.every_face, self.smallest, self.fast = every_face, smallest, fast
-        self._p_net, self._r_net, self._o_net = _compiled_networks()
 
     def find(self, photos):
         """Find the faces of photos, a list of uint8 (height, width, 3); returns a list of `Face` for each.
@@ -97,13 +96,14 @@ class Detector:
 
     def _cascade(self, pyramids):
         """Run the three networks; returns a list of faces for each pyramid."""
-        boxes, photos = self._propose(pyramids)
-        answers = _batched(self._r_net, _squares(pyramids, boxes, photos, 24), CROPS_AT_ONCE["R-Net"], 6)
+        p_net, r_net, o_net = _networks()
+        boxes, photos = _propose(p_net, pyramids)
+        answers = _batched(r_net, _squares(pyramids, boxes, photos, 24), CROPS_AT_ONCE["R-Net"], 6)
         good = answers[:, 5] > REFINED
         boxes, scores, photos = shift(boxes, answers[:, :4])[good], answers[good, 5], photos[good]
         stays = suppress(boxes, scores, photos, 0.7)
         boxes, photos = square(boxes[stays]), photos[stays]
-        answers = _batched(self._o_net, _squares(pyramids, boxes, photos, 48), CROPS_AT_ONCE["O-Net"], 16)
+        answers = _batched(o_net, _squares(pyramids, boxes, photos, 48), CROPS_AT_ONCE["O-Net"], 16)
         landmarks = _landmarks(boxes, answers[:, 4:14])
         good = answers[:, 15] > ACCEPTED
         boxes, scores, photos = shift(boxes, answers[:, :4])[good], answers[good, 15], photos[good]
@@ -116,34 +116,36 @@ class Detector:
             faces[k].append(Face(box, float(score), marks).scaled(factor, factor))
         return faces
 
-    def _propose(self, pyramids):
-        """P-Net over all levels: squares worth a closer look, (n, 4), and the photo of each, (n,), sorted by photo."""
-        groups = {}
-        for k, levels in enumerate(pyramids):
-            groups.setdefault(levels.canvas, []).append(k)
-        found = [(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int))]
-        for canvas, members in groups.items():
-            for level in range(canvas[0]):
-                found += self._propose_level(pyramids, canvas, level, members)
-        boxes, scores, photos = (np.concatenate(parts) for parts in zip(*found, strict=True))
-        stays = suppress(boxes, scores, photos, 0.7)
-        return square(boxes[stays]), photos[stays]
 
-    def _propose_level(self, pyramids, canvas, level, members):
-        shape = pyramid.canvas_shape(canvas, level)
-        at_once = int(np.clip(PHOTOS_AT_ONCE * CANVAS_AREA / (canvas[1] * canvas[2]), 1, PHOTOS_AT_ONCE))
-        for start in range(0, len(members), at_once):
-            batch = np.array(members[start : start + at_once])
-            pixels = np.full((at_once, *shape, 3), 128, np.uint8)
-            extents = np.full((at_once, 2), pyramid.CELL, np.int32)
-            for place, k in enumerate(batch):
-                height, width = extents[place] = pyramids[k].levels[level].shape[:2]
-                pixels[place, :height, :width] = pyramids[k].levels[level]
-            answers = self._p_net(pixels, extents).numpy()[: len(batch)]
-            scales = np.array([pyramids[k].scales[level] for k in batch])
-            boxes, scores, places = _cells_to_boxes(answers, pyramid.cells(extents), scales)
-            stays = suppress(boxes, scores, places, 0.5)
-            yield boxes[stays], scores[stays], batch[places[stays]]
+def _propose(p_net, pyramids):
+    """P-Net over all levels: squares worth a closer look, (n, 4), and the photo of each, (n,), sorted by photo."""
+    groups = {}
+    for k, levels in enumerate(pyramids):
+        groups.setdefault(levels.canvas, []).append(k)
+    found = [(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int))]
+    for canvas, members in groups.items():
+        for level in range(canvas[0]):
+            found += _propose_level(p_net, pyramids, canvas, level, members)
+    boxes, scores, photos = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    stays = suppress(boxes, scores, photos, 0.7)
+    return square(boxes[stays]), photos[stays]
+
+
+def _propose_level(p_net, pyramids, canvas, level, members):
+    shape = pyramid.canvas_shape(canvas, level)
+    at_once = int(np.clip(PHOTOS_AT_ONCE * CANVAS_AREA / (canvas[1] * canvas[2]), 1, PHOTOS_AT_ONCE))
+    for start in range(0, len(members), at_once):
+        batch = np.array(members[start : start + at_once])
+        pixels = np.full((at_once, *shape, 3), 128, np.uint8)
+        extents = np.full((at_once, 2), pyramid.CELL, np.int32)
+        for place, k in enumerate(batch):
+            height, width = extents[place] = pyramids[k].levels[level].shape[:2]
+            pixels[place, :height, :width] = pyramids[k].levels[level]
+        answers = p_net(pixels, extents).numpy()[: len(batch)]
+        scales = np.array([pyramids[k].scales[level] for k in batch])
+        boxes, scores, places = _cells_to_boxes(answers, pyramid.cells(extents), scales)
+        stays = suppress(boxes, scores, places, 0.5)
+        yield boxes[stays], scores[stays], batch[places[stays]]
 
 
 def _cells_to_boxes(answers, limits, scales):
@@ -199,7 +201,16 @@ def work_in_threads():
             tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
-@functools.cache
+_of_thread = threading.local()
+
+
+def _networks():
+    """This thread's networks: TensorFlow's convolutions lock, so that threads that share a network take turns."""
+    if not hasattr(_of_thread, "networks"):
+        _of_thread.networks = _compiled_networks()
+    return _of_thread.networks
+
+
 def _compiled_networks():
     """P-Net, R-Net and O-Net: uint8 pixels to their outputs side by side, float32."""
     commands.import_keras()

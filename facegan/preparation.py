@@ -15,6 +15,7 @@ KEEP = ("best", "largest", "all")
 CROPS = ("face", "centre")
 ROOM = 12  # a face of a twelfth of a photo's shorter side still has all the pixels of the data set
 PART = 64  # photos that one thread takes through the detector together
+MOST_THREADS = 8
 LEAST_SIDE = 1024  # of photos decoded at a reduced size
 STATUSES = ("kept", "no face", "low confidence", "too small", "not frontal", "duplicate", "unreadable")
 
@@ -82,6 +83,7 @@ class Preparer:
     def __init__(self, settings):
         self.settings = settings
         self.detector = None
+        self._threads = concurrent.futures.ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1), "find")
         if settings.crop == "face":
             from facegan.detector import Detector
 
@@ -111,8 +113,7 @@ class Preparer:
         if self.detector:
             readable.sort(key=lambda photo: self.detector.likeness(photo.look))
         parts = [readable[start : start + PART] for start in range(0, len(readable), PART)]
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "find") as pool:
-            list(pool.map(self._finish_part, parts))
+        list(self._threads.map(self._finish_part, parts))
 
     def _finish_part(self, readable):
         if self.detector:
