@@ -1,6 +1,7 @@
 """What a training run writes down: tables of numbers that survive interruptions, curves, TensorBoard events."""
 
 import csv
+import importlib.util
 from pathlib import Path
 
 import numpy
@@ -87,15 +88,15 @@ def _curves(axes, steps, rows, names, label):
 
 
 class TensorBoard:
-    """Writes TensorBoard events where TensorFlow is installed; else does nothing and `missing` is True."""
+    """Writes TensorBoard events where TensorFlow and TensorBoard are installed; else says once that it does not."""
 
     def __init__(self, folder):
-        try:
-            import tensorflow as tf
-        except ImportError:
-            self.missing = True
+        self.missing = not all(importlib.util.find_spec(name) for name in ("tensorflow", "tensorboard"))
+        if self.missing:
+            print("note: no TensorBoard events, since tensorflow or tensorboard is not installed")
             return
-        self.missing = False
+        import tensorflow as tf
+
         self._summary = tf.summary
         self._writer = tf.summary.create_file_writer(str(folder))
 

@@ -1,5 +1,7 @@
 """Tables of numbers that survive interruptions."""
 
+import importlib.util
+
 import pytest
 from PIL import Image
 
@@ -36,6 +38,16 @@ def test_the_curves_are_drawn_with_gaps_where_numbers_are_missing(tmp_path):
     records.draw_losses(rows, tmp_path / "losses.png")
     with Image.open(tmp_path / "losses.png") as picture:
         assert picture.size == (900, 600)
+
+
+def test_without_tensorboard_events_are_left_out_with_a_note(monkeypatch, tmp_path, capsys):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "tensorboard" else find(name))
+    board = records.TensorBoard(tmp_path / "events")
+    board.scalars(1, {"loss": 0.5})
+    board.flush()
+    assert "no TensorBoard events" in capsys.readouterr().out
+    assert not (tmp_path / "events").exists()
 
 
 @pytest.mark.parametrize("value", [1, 1.0, 0.1, 123456.0])
