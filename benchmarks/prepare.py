@@ -26,7 +26,7 @@ from PIL import Image
 from facegan import commands, photos
 
 SIZE = 80
-WARM = 48
+WARM = 512
 OURS = {"ours": [], "ours --fast": ["--fast"]}
 
 

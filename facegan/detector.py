@@ -8,15 +8,15 @@ or among others; the pyramid starts at the faces worth finding, and goes down to
 
 import contextlib
 import dataclasses
-import threading
+import queue
 
 import numpy as np
 
 from facegan import commands, pyramid
 from facegan.suppression import shift, square, suppress
 
-BIG, SMALL = 4, 12  # faces are sought from a quarter of the shorter side, then from a twelfth
-FAST_BIG, FAST_SIDE = 3, 89  # with `fast`: from a third, on a photo reduced to at least so short a side
+BIG, SMALL = 3, 12  # faces are sought from a third of the shorter side, then from a twelfth
+FAST_BIG, FAST_SIDE = 2.2, 89  # with `fast`: from nearly half, on a photo reduced to at least so short a side
 PROPOSED, REFINED, ACCEPTED = 0.6, 0.7, 0.8  # the package's thresholds of the three networks
 PHOTOS_AT_ONCE, CANVAS_AREA = 8, 60_000  # fewer photos where a canvas is larger than so many pixels
 CROPS_AT_ONCE = {"R-Net": 128, "O-Net": 32}
@@ -74,9 +74,14 @@ class Detector:
 
     def search(self, looks):
         """Find the faces of photos prepared by `look`; as `find`."""
-        faces = self._cascade([first for _, first in looks])
+        with _networks() as networks:
+            return self._search(networks, looks)
+
+    def _search(self, networks, looks):
+        faces = _cascade(networks, [first for _, first in looks])
         missed = [] if self.every_face else [k for k, found in enumerate(faces) if not found]
-        for k, found in zip(missed, self._cascade([self._full_pyramid(looks[k][0]) for k in missed]), strict=True):
+        again = _cascade(networks, [self._full_pyramid(looks[k][0]) for k in missed])
+        for k, found in zip(missed, again, strict=True):
             faces[k] = found
         return faces
 
@@ -94,27 +99,26 @@ class Detector:
         finest = pyramid.LARGEST_SHORT_SIDE * max(1, pyramid.SMALLEST // self.smallest)
         return pyramid.Pyramid(photo, side / self.smallest, finest)
 
-    def _cascade(self, pyramids):
-        """Run the three networks; returns a list of faces for each pyramid."""
-        p_net, r_net, o_net = _networks()
-        boxes, photos = _propose(p_net, pyramids)
-        answers = _batched(r_net, _squares(pyramids, boxes, photos, 24), CROPS_AT_ONCE["R-Net"], 6)
-        good = answers[:, 5] > REFINED
-        boxes, scores, photos = shift(boxes, answers[:, :4])[good], answers[good, 5], photos[good]
-        stays = suppress(boxes, scores, photos, 0.7)
-        boxes, photos = square(boxes[stays]), photos[stays]
-        answers = _batched(o_net, _squares(pyramids, boxes, photos, 48), CROPS_AT_ONCE["O-Net"], 16)
-        landmarks = _landmarks(boxes, answers[:, 4:14])
-        good = answers[:, 15] > ACCEPTED
-        boxes, scores, photos = shift(boxes, answers[:, :4])[good], answers[good, 15], photos[good]
-        stays = suppress(boxes, scores, photos, 0.7, by_smaller=True)
-        faces = [[] for _ in pyramids]
-        for box, score, marks, k in zip(
-            boxes[stays], scores[stays], landmarks[good][stays], photos[stays], strict=True
-        ):
-            factor = pyramids[k].factor
-            faces[k].append(Face(box, float(score), marks).scaled(factor, factor))
-        return faces
+
+def _cascade(networks, pyramids):
+    """Run the three networks; returns a list of faces for each pyramid."""
+    p_net, r_net, o_net = networks
+    boxes, photos = _propose(p_net, pyramids)
+    answers = _batched(r_net, _squares(pyramids, boxes, photos, 24), CROPS_AT_ONCE["R-Net"], 6)
+    good = answers[:, 5] > REFINED
+    boxes, scores, photos = shift(boxes, answers[:, :4])[good], answers[good, 5], photos[good]
+    stays = suppress(boxes, scores, photos, 0.7)
+    boxes, photos = square(boxes[stays]), photos[stays]
+    answers = _batched(o_net, _squares(pyramids, boxes, photos, 48), CROPS_AT_ONCE["O-Net"], 16)
+    landmarks = _landmarks(boxes, answers[:, 4:14])
+    good = answers[:, 15] > ACCEPTED
+    boxes, scores, photos = shift(boxes, answers[:, :4])[good], answers[good, 15], photos[good]
+    stays = suppress(boxes, scores, photos, 0.7, by_smaller=True)
+    faces = [[] for _ in pyramids]
+    for box, score, marks, k in zip(boxes[stays], scores[stays], landmarks[good][stays], photos[stays], strict=True):
+        factor = pyramids[k].factor
+        faces[k].append(Face(box, float(score), marks).scaled(factor, factor))
+    return faces
 
 
 def _propose(p_net, pyramids):
@@ -201,14 +205,20 @@ def work_in_threads():
             tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
-_of_thread = threading.local()
+_idle_networks = queue.SimpleQueue()
 
 
+@contextlib.contextmanager
 def _networks():
-    """This thread's networks: TensorFlow's convolutions lock, so that threads that share a network take turns."""
-    if not hasattr(_of_thread, "networks"):
-        _of_thread.networks = _compiled_networks()
-    return _of_thread.networks
+    """Borrow networks that no other thread uses: TensorFlow's convolutions lock, sharing threads would take turns."""
+    try:
+        networks = _idle_networks.get_nowait()
+    except queue.Empty:
+        networks = _compiled_networks()
+    try:
+        yield networks
+    finally:
+        _idle_networks.put(networks)
 
 
 def _compiled_networks():

@@ -21,7 +21,7 @@ class Pyramid:
 
     Args:
         pixels: uint8 (height, width, 3).
-        division: faces from this part of the shorter side are looked for, 4 meaning a quarter.
+        division: faces from this part of the shorter side are looked for, 3 meaning a third.
         shrink_to: reduce the photo first by the whole factor that leaves its shorter side at least this long.
 
     Attributes:
