@@ -254,7 +254,7 @@ def save_preview(data_path, path):
     _, pixels = npz.open_array(data_path)
     chosen = np.unique(np.linspace(0, len(pixels) - 1, PREVIEW).astype(int)) if len(pixels) else []
     shown = pixels[chosen] if len(pixels) else np.full((1, *pixels.shape[1:]), 255, np.uint8)
-    images.grid(shown, columns=5).save(path, format="PNG")
+    images.grid(shown, columns=5).save(path, format="PNG", compress_level=1)
 
 
 def report(out, rows, counts):

@@ -3,7 +3,8 @@
 The cascade is that of Zhang et al. 2016: P-Net proposes squares over a pyramid of sizes, R-Net thins them out, O-Net
 gives the boxes, confidences and five landmarks. What differs from the package is how it runs: each network is compiled
 and always sees the same shapes, whatever photos come together, so that a photo has the same faces to the last bit alone
-or among others; the pyramid starts at the faces worth finding, and goes down to small ones only where it found none.
+or among others; the pyramid starts at the faces worth finding, and goes down to small ones, then to sizes between the
+levels, only where it found none.
 """
 
 import contextlib
@@ -18,8 +19,8 @@ from facegan.suppression import shift, square, suppress
 BIG, SMALL = 3, 12  # faces are sought from a third of the shorter side, then from a twelfth
 FAST_BIG, FAST_SIDE = 2.2, 89  # with `fast`: from nearly half, on a photo reduced to at least so short a side
 PROPOSED, REFINED, ACCEPTED = 0.6, 0.7, 0.8  # the package's thresholds of the three networks
-PHOTOS_AT_ONCE, CANVAS_AREA = 8, 60_000  # fewer photos where a canvas is larger than so many pixels
-CROPS_AT_ONCE = {"R-Net": 128, "O-Net": 32}
+PHOTOS_AT_ONCE, CANVASES_AREA = 16, 480_000  # fewer photos where their canvases have more pixels in all
+CROPS_AT_ONCE = {"R-Net": 128, "O-Net": 16}
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 
 
@@ -79,10 +80,11 @@ class Detector:
 
     def _search(self, networks, looks):
         faces = _cascade(networks, [first for _, first in looks])
-        missed = [] if self.every_face else [k for k, found in enumerate(faces) if not found]
-        again = _cascade(networks, [self._full_pyramid(looks[k][0]) for k in missed])
-        for k, found in zip(missed, again, strict=True):
-            faces[k] = found
+        for between in () if self.every_face else (False, True):
+            missed = [k for k, found in enumerate(faces) if not found]
+            again = _cascade(networks, [self._full_pyramid(looks[k][0], between) for k in missed])
+            for k, found in zip(missed, again, strict=True):
+                faces[k] = found
         return faces
 
     def _first_pyramid(self, photo):
@@ -92,12 +94,12 @@ class Detector:
             return pyramid.Pyramid(photo, FAST_BIG, FAST_SIDE)
         return pyramid.Pyramid(photo, BIG)
 
-    def _full_pyramid(self, photo):
+    def _full_pyramid(self, photo, between=False):
         side = min(photo.shape[:2])
         if self.smallest is None or self.smallest * SMALL >= side:
-            return pyramid.Pyramid(photo, SMALL)
+            return pyramid.Pyramid(photo, SMALL, between=between)
         finest = pyramid.LARGEST_SHORT_SIDE * max(1, pyramid.SMALLEST // self.smallest)
-        return pyramid.Pyramid(photo, side / self.smallest, finest)
+        return pyramid.Pyramid(photo, side / self.smallest, finest, between)
 
 
 def _cascade(networks, pyramids):
@@ -137,7 +139,7 @@ def _propose(p_net, pyramids):
 
 def _propose_level(p_net, pyramids, canvas, level, members):
     shape = pyramid.canvas_shape(canvas, level)
-    at_once = int(np.clip(PHOTOS_AT_ONCE * CANVAS_AREA / (canvas[1] * canvas[2]), 1, PHOTOS_AT_ONCE))
+    at_once = int(np.clip(CANVASES_AREA / (canvas[1] * canvas[2]), 1, PHOTOS_AT_ONCE))
     for start in range(0, len(members), at_once):
         batch = np.array(members[start : start + at_once])
         pixels = np.full((at_once, *shape, 3), 128, np.uint8)

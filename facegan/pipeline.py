@@ -7,7 +7,7 @@ import ctypes
 import os
 import threading
 
-BATCH_PHOTOS = 512  # finished together, and together written to the disk
+FIRST_BATCH, BATCH_PHOTOS = 96, 768  # finished together, and together written to the disk: soon at first, then many
 BATCH_BYTES = 80 << 20
 M_MMAP_THRESHOLD, LARGE_BLOCK = -3, 4 << 20  # mallopt(3)
 AHEAD_PHOTOS = 512
@@ -67,20 +67,20 @@ def batches(names, read, threads=None):
         threads: how many; None takes one a processor, from 2 to 16.
 
     Yields:
-        Lists of photos: at most `BATCH_PHOTOS`, fewer where they are large.
+        Lists of photos: at most `BATCH_PHOTOS`, fewer at the start, so that work begins, and where they are large.
     """
     gate = Gate(AHEAD_BYTES)
     with contextlib.ExitStack() as stack:
         pool = concurrent.futures.ThreadPoolExecutor(threads or min(16, max(2, os.cpu_count() or 1)), "read")
         stack.callback(pool.shutdown, cancel_futures=True)
         stack.callback(gate.close)
-        batch, held = [], 0
+        batch, held, most = [], 0, FIRST_BATCH
         for photo in _in_order(names, read, pool, gate):
             batch.append(photo)
             held += _size(photo)
-            if len(batch) == BATCH_PHOTOS or held >= BATCH_BYTES:
+            if len(batch) == most or held >= BATCH_BYTES:
                 yield batch
-                batch, held = [], 0
+                batch, held, most = [], 0, min(2 * most, BATCH_PHOTOS)
         if batch:
             yield batch
 

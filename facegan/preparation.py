@@ -14,7 +14,7 @@ from facegan import crops, npz, photos
 KEEP = ("best", "largest", "all")
 CROPS = ("face", "centre")
 ROOM = 12  # a face of a twelfth of a photo's shorter side still has all the pixels of the data set
-PART = 64  # photos that one thread takes through the detector together
+PART = 96  # photos that one thread takes through the detector together
 MOST_THREADS = 8
 LEAST_SIDE = 1024  # of photos decoded at a reduced size
 STATUSES = ("kept", "no face", "low confidence", "too small", "not frontal", "duplicate", "unreadable")

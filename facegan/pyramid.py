@@ -11,6 +11,7 @@ import numpy as np
 
 CELL = 12  # side of what one cell of P-Net sees, in pixels of its level
 SMALLEST = 20  # the smallest face the package looks for, in pixels of the photo
+BETWEEN = 0.9
 STEP = 0.709  # of one level's scale to the next, the package's; its areas halve
 CANVAS_STEP = 8  # canvases are multiples of this, so that photos of many shapes share few of them
 LARGEST_SHORT_SIDE = 1024  # photos are halved until the shorter side is below twice this
@@ -23,6 +24,7 @@ class Pyramid:
         pixels: uint8 (height, width, 3).
         division: faces from this part of the shorter side are looked for, 3 meaning a third.
         shrink_to: reduce the photo first by the whole factor that leaves its shorter side at least this long.
+        between: take sizes that lie between the usual ones, for a second try.
 
     Attributes:
         image: the photo that levels and squares are cut from, uint8.
@@ -32,11 +34,11 @@ class Pyramid:
         canvas: (levels, height, width): photos with the same canvas can be stacked; the size of the first level's.
     """
 
-    def __init__(self, pixels, division, shrink_to=LARGEST_SHORT_SIDE):
+    def __init__(self, pixels, division, shrink_to=LARGEST_SHORT_SIDE, between=False):
         self.factor = max(1, min(pixels.shape[:2]) // shrink_to)
         self.image = pixels if self.factor == 1 else _reduce(pixels, self.factor)
         height, width = self.image.shape[:2]
-        self.scales = _scales(min(height, width), division)
+        self.scales = _scales(min(height, width), division, BETWEEN if between else 1)
         shapes = [(int(height * scale), int(width * scale)) for scale in self.scales]
         self.levels = [cv2.resize(self.image, shape[::-1], interpolation=cv2.INTER_AREA) for shape in shapes]
         largest = shapes[0] if shapes else (0, 0)
@@ -71,9 +73,9 @@ def _reduce(pixels, factor):
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
-def _scales(side, division):
-    """The package's scales for a photo of this shorter side, without those meant for faces below side / division."""
-    scales = CELL / SMALLEST * STEP ** np.arange(40)
+def _scales(side, division, factor):
+    """The package's scales, times `factor`, for this shorter side, without those for faces below side / division."""
+    scales = factor * CELL / SMALLEST * STEP ** np.arange(40)
     scales = scales[np.floor(side * scales) >= CELL]
     first = np.flatnonzero(CELL / scales <= max(side / division, SMALLEST))
     return scales[first.max(initial=0) :]

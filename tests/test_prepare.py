@@ -295,6 +295,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(pictures, tmp_path):
 
 def interrupted(monkeypatch, pictures, out, batches, stop=KeyboardInterrupt):
     """Prepare in batches of 100 photos and stop after some."""
+    monkeypatch.setattr(pipeline, "FIRST_BATCH", 100)
     monkeypatch.setattr(pipeline, "BATCH_PHOTOS", 100)
     add, left = partial.Partial.add, [batches]
 
