@@ -5,13 +5,13 @@
     python generate.py runs/faces80 --faces 1-200 --html faces.html
     python generate.py runs/faces80 --faces 1-2500 --map map.html
 
-MODEL is a run folder, meaning its best or else newest generator, or a generator file. Face 12 is the same face
-whatever else is drawn beside it. Writes only what is asked for: the picture of --out, the single images of --each
-(face_0012.png for face 12, at the generator's own size, its pixels as they are), the file of --save-latents, and two
-kinds of web page that open from the disk: --html, where clicks collect faces into groups and show the commands to copy,
-and --map, where like stands beside like. A photograph may stand wherever a face does: 1-9,me.jpg; beside the output
-(of --each alone: beside its folder) stay me-KEY.latent.npz, its latent, found once, and me-KEY.photo.png, it and its
-reconstruction.
+MODEL is a run folder, meaning its best or else newest generator, or a generator file; left out, it is the generator
+that comes with the scripts, pretrained/portraits.h5. Face 12 is the same face whatever else is drawn beside it.
+Writes only what is asked for: the picture of --out, the single images of --each (face_0012.png for face 12, at the
+generator's own size, its pixels as they are), the file of --save-latents, and two kinds of web page that open from the
+disk: --html, where clicks collect faces into groups and show the commands to copy, and --map, where like stands beside
+like. A photograph may stand wherever a face does: 1-9,me.jpg; beside the output (of --each alone: beside its folder)
+stay me-KEY.latent.npz, its latent, found once, and me-KEY.photo.png, it and its reconstruction.
 
 Needs: facegan/arrangement.py, commands.py, contact_page.py, crops.py, detector.py, face_features.py, faces.py,
 files.py, images.py, inversion.py, latents.py, map_page.py, model_files.py, npz.py, old_files.py, page_parts.py,
@@ -160,7 +160,8 @@ def write_pictures(options, generator, numbers, pixels, made_by):
 
 def write_pages(options, generator, numbers, pixels, made_by):
     shown = images.shown(pixels, generator.pixel_range)
-    model, labels = shlex.quote(str(options.model)), [str(number) for number in numbers]
+    model = shlex.quote(str(options.model)) if options.model else ""
+    labels = [str(number) for number in numbers]
     repeated = ["--latents", str(options.latents)] if options.latents else []
     repeated += ["--spread", f"{options.spread:g}"] if options.spread != 1 else []
     if options.html:

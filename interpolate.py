@@ -7,9 +7,9 @@
 
 Each leg has --steps faces, both ends included; a stop that two legs share is drawn once. slerp follows the great
 circle between two latents, lerp the straight line; "both" draws one above the other and the length of the latents
-below. An --out that ends in .gif is a moving picture. A photograph may stand wherever a face does: 3,me.jpg. Writes
---out, and for a photograph beside it me-KEY.latent.npz, its latent, found once, and me-KEY.photo.png, it and its
-reconstruction.
+below. An --out that ends in .gif is a moving picture. MODEL left out is the generator that comes with the scripts. A
+photograph may stand wherever a face does: 3,me.jpg. Writes --out, and for a photograph beside it me-KEY.latent.npz, its
+latent, found once, and me-KEY.photo.png, it and its reconstruction.
 
 Needs: facegan/commands.py, crops.py, curves.py, detector.py, face_features.py, faces.py, files.py, images.py,
 inversion.py, latents.py, model_files.py, npz.py, old_files.py, photographs.py, photos.py, preparation.py,

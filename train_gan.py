@@ -274,9 +274,10 @@ def judge_maker(options, pixels, held_out):
 
 def train(gan, batches, schedule, out, settings, options, make_judge):
     """Run the training and turn a collapse that stops it into its exit code."""
-    from facegan import recorder, training
+    from facegan import npz, recorder, training
 
     notes = {name: settings[name] for name in ("preset", "latents", "fingerprint")}
+    notes["prepared"] = npz.how_prepared(options.data)
     try:
         training.train(gan, batches, schedule, out, notes, options.on_collapse, options.save_minutes, make_judge)
     except recorder.CollapseError:

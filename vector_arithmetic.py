@@ -7,7 +7,8 @@
 
 Each term is the average of the latents of its faces, or a saved direction by its name, and may have a weight, as in
 0.5*smile. What stands before "=" is its name in the picture and may be left out. The picture has a row a term, its
-faces and their average, and below them the formula with its result.
+faces and their average, and below them the formula with its result. MODEL left out is the generator that comes with
+the scripts.
 
 With --strength or --apply-to the formula is a change, and the picture has a row a face and a column a strength. A
 formula that ends in --plus is applied to that last term, one that ends in --minus to the average face; with --apply-to
@@ -118,9 +119,9 @@ def check(options, source):
     for term in options.terms:
         source.check(term.faces or [], term.option)
     source.check(options.apply_to or [], "--apply-to")
-    folders = [".", Path(options.out).parent if options.out else ".", options.model]
+    model_folder = runs.find_generator(options.model).parent
+    folders = [".", Path(options.out).parent if options.out else ".", model_folder]
     options.terms = formula.with_directions(options.terms, folders)
-    runs.find_generator(options.model)
     if options.out:
         files.writable_path(options.out, "--out", (".png",))
     if options.save_direction:

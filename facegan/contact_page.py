@@ -157,7 +157,7 @@ def contact_page(pixels, labels, model, options, made_by):
 
     Args:
         pixels: (n, height, width, channels) uint8. labels: what stands for each face on the command line.
-        model: MODEL as the commands should name it, quoted for a shell where it needs to be.
+        model: MODEL as the commands should name it, quoted for a shell where it needs to be; "" where it was left out.
         options: what every command must repeat to mean the same faces, such as "--latents points.npz"; may be "".
         made_by: a `provenance.record`.
 
@@ -167,5 +167,7 @@ def contact_page(pixels, labels, model, options, made_by):
     faces = [[label, page_parts.data_uri(image)] for label, image in zip(labels, pixels, strict=True)]
     data = {"faces": faces, "groups": GROUPS, "model": model, "options": options}
     return TEMPLATE.substitute(
-        made_by=html.escape(json.dumps(made_by)), model=html.escape(model), data=page_parts.as_script(data)
+        made_by=html.escape(json.dumps(made_by)),
+        model=html.escape(model or "the shipped generator"),
+        data=page_parts.as_script(data),
     )

@@ -43,7 +43,9 @@ def label(face):
 
 def add_arguments(parser):
     """Add what every script that draws takes: MODEL, --latents, --spread."""
-    parser.add_argument("model", metavar="MODEL", help="a run folder or a generator file")
+    parser.add_argument(
+        "model", nargs="?", metavar="MODEL", help="a run folder or a generator file (default: the shipped generator)"
+    )
     parser.add_argument("--latents", metavar="NPZ", help="take the faces from this file: face 12 is its row 12")
     parser.add_argument(
         "--spread",

@@ -164,7 +164,9 @@ def map_page(pixels, labels, order, model, options, made_by):
         "options": options,
     }
     return TEMPLATE.substitute(
-        made_by=html.escape(json.dumps(made_by)), model=html.escape(model), data=page_parts.as_script(data)
+        made_by=html.escape(json.dumps(made_by)),
+        model=html.escape(model or "the shipped generator"),
+        data=page_parts.as_script(data),
     )
 
 

@@ -6,6 +6,7 @@ them. The format's fields are those of numpy.lib.format and of the ZIP applicati
 """
 
 import ast
+import json
 import math
 import os
 import struct
@@ -126,6 +127,15 @@ def read_comment(path):
             return archive.comment
     except (OSError, zipfile.BadZipFile):
         return b""
+
+
+def how_prepared(path):
+    """What prepare_faces.py wrote into a data set about its making, a dictionary; {} for those of other origins."""
+    try:
+        record = json.loads(read_comment(path))
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def open_array(path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy
 
-from facegan import commands, crops, files, images, inversion, latents, photos, preparation
+from facegan import commands, crops, files, images, inversion, latents, photos, preparation, runs
 
 VERSION = b"1"  # to be raised when another search would find other latents
 WELL = 12.0  # an error in levels of 255 that is good by itself
@@ -90,9 +90,12 @@ def prepared(path, generator):
 
 
 def _settings(generator):
-    """How the generator's data was prepared, and whether that is known."""
+    """How the generator's data was prepared, as its file or else its run folder tells, and whether that is known."""
     size = {"height": generator.height, "width": generator.width, "grey": generator.channels == 1}
     try:
+        record = runs.read_notes(generator.path).get("prepared")
+        if record:
+            return dataclasses.replace(preparation.settings_of(record), **size), True
         config = json.loads((generator.path.parent / "config.json").read_text(encoding="utf-8"))
         return dataclasses.replace(preparation.read_settings(config["data"])[0], **size), True
     except (OSError, ValueError, KeyError, TypeError):

@@ -190,14 +190,19 @@ def read_settings(path):
     """
     try:
         record = json.loads(npz.read_comment(path))
-        names = {field.name for field in dataclasses.fields(Settings)}
-        settings = Settings(**{name: value for name, value in record.items() if name in names})
+        settings = settings_of(record)
         shard = tuple(record["shard"]) if "shard" in record else None
     except (ValueError, TypeError, AttributeError):
         raise ValueError(
             f"{path}: does not say how its photos were prepared; prepare_faces.py writes files that do"
         ) from None
     return settings, shard
+
+
+def settings_of(record):
+    """The settings in a dictionary that `write_settings` made; what else it holds is passed over."""
+    names = {field.name for field in dataclasses.fields(Settings)}
+    return Settings(**{name: value for name, value in record.items() if name in names})
 
 
 def prepare_photo(path, settings):

@@ -16,6 +16,8 @@ DRAW_BATCH = 64
 BEST_NAME = "generator_best.h5"
 CHECKPOINT_PATTERN = re.compile(r"generator_model_(\d+)\.h5")
 ATTRIBUTE = "facegan"
+# The generator that comes with the scripts; its folder is to be copied with the package.
+SHIPPED = Path(__file__).parent.parent / "pretrained" / "portraits.h5"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,12 +75,18 @@ def find_generator(path):
     """The generator file that MODEL names.
 
     Args:
-        path: a generator file, or a run folder: then its best generator, or else its newest.
+        path: a generator file, or a run folder: then its best generator, or else its newest; None, where MODEL was
+            left out, means the shipped generator.
 
     Raises:
         UserError: nothing is there, or a folder without generators.
     """
-    path = Path(path)
+    if path is None and not SHIPPED.is_file():
+        raise UserError(
+            f"MODEL: left out means the shipped generator, and {SHIPPED} is not there; copy the folder "
+            f"{SHIPPED.parent.name} from facegan's repository, or name a run folder or a generator file"
+        )
+    path = Path(path or SHIPPED)
     if path.is_file():
         return path
     if not path.is_dir():
@@ -98,7 +106,7 @@ def checkpoints(folder):
 
 
 def load_generator(path):
-    """Load the generator that MODEL names: a run folder, a `.h5` of Keras 2 or 3, or a `.keras` file.
+    """Load the generator that MODEL names: a run folder, a `.h5` of Keras 2 or 3, a `.keras` file; or the shipped one.
 
     Returns:
         A `Generator`.
