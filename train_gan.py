@@ -79,7 +79,7 @@ def read_options():
     add(
         "--learning-rate",
         type=commands.number(0, above=True),
-        help="of Adam, for both networks (default: the preset's)",
+        help="of Adam, for G (default: the preset's); D's is the preset's multiple of it",
     )
     add("--latent-dim", type=commands.integer(1), help="numbers in a latent (default: the preset's)")
     add(
@@ -188,6 +188,7 @@ def resolve_settings(options, preset, pixels, fingerprint, held_out):
         "fingerprint": fingerprint,
         "image_shape": list(pixels.shape[1:]),
         "latents": preset.latents,
+        **{f"preset {name}": value for name, value in preset.beyond(given).items()},
         "precision": devices.resolve_precision(options.precision, device),
         "device": f"{device.count} x {device.kind} ({device.name})",
         "xla": devices.compiles_with_xla(device),
@@ -226,7 +227,8 @@ def build(options, preset, image_shape, settings):
     # A run that goes on has its weights in its state, and those files may be gone by now.
     if options.start_from and not checkpoints.has_state(options.out):
         start_from(model, options.start_from)
-    optimizers = [keras.optimizers.Adam(options.learning_rate, beta_1=preset.beta_1) for _ in range(2)]
+    rates = options.learning_rate * preset.d_rate, options.learning_rate
+    optimizers = [keras.optimizers.Adam(rate, beta_1=preset.beta_1) for rate in rates]
     if settings["precision"] == "mixed_float16":
         optimizers = [keras.optimizers.LossScaleOptimizer(optimizer) for optimizer in optimizers]
     model.compile(*optimizers, jit_compile=settings["xla"] or settings["backend"] == "jax")

@@ -78,8 +78,12 @@ class JaxStep:
         """See `TensorFlowStep.update`."""
         import jax
 
-        variables, carried = network.trainable_variables, self.non_trainable_variables
-        still = [(v, v.value) for v in [*self.trainable_variables, *carried, *self.optimizer.variables]]
+        # The loss of one network may move the other within: all variables but its own are carried in and out.
+        everything = [*self.trainable_variables, *self.non_trainable_variables, *self.optimizer.variables]
+        variables = network.trainable_variables
+        moving = {id(variable) for variable in variables}
+        carried = [variable for variable in everything if id(variable) not in moving]
+        still = [(variable, variable.value) for variable in carried]
 
         def scaled_loss(values):
             with keras.StatelessScope(state_mapping=[*still, *zip(variables, values, strict=True)]) as scope:

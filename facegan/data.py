@@ -87,7 +87,7 @@ class Batches:
         batch_size: images generated for G's update.
         halved: whether D sees half a batch of real and of generated images rather than a whole one of each.
         latent_dim, latents: length of a latent and "normal" or "uniform" over (−1, 1).
-        shared_latents: whether G's update sees the same latents as D's.
+        shared_latents: whether D's update sees images drawn from the latents of G's, or from latents of its own.
         seed: a whole number.
     """
 
@@ -108,7 +108,7 @@ class Batches:
         self._orders = {}
 
     def at(self, step):
-        """The batch of step 0, 1, …: (real_pixels (k, height, width, channels), d_latents, g_latents)."""
+        """The batch of step 0, 1, …: real_pixels (k, height, width, channels), g_latents, d_latents unless shared."""
         first = step * self.real_count
         places = numpy.arange(first, first + self.real_count)
         passes, offsets = numpy.divmod(places, len(self.rows))
@@ -117,9 +117,10 @@ class Batches:
             here = passes == number
             chosen[here] = self._order(int(number))[offsets[here]]
         random = numpy.random.Generator(numpy.random.Philox(key=[self.seed + (self.restarts << 32), step]))
-        d_latents = self.draw(random, (self.real_count, self.latent_dim))
-        g_latents = d_latents if self.shared_latents else self.draw(random, (self.batch_size, self.latent_dim))
-        return self.pixels[chosen], d_latents, g_latents
+        latents = [self.draw(random, (self.batch_size, self.latent_dim))]
+        if not self.shared_latents:
+            latents.append(self.draw(random, (self.real_count, self.latent_dim)))
+        return self.pixels[chosen], *latents
 
     def from_step(self, step):
         """Yield the batches of `step`, `step` + 1, … without end."""

@@ -35,8 +35,9 @@ class GAN(backend.Step, keras.Model):
         average: decay of the moving average; with 0 the second generator equals the first.
         augment: a function (images, seed_generator) → images, applied to everything that D sees, or None.
 
-    A batch for `fit()` is a tuple (real_pixels uint8 (k, height, width, channels), d_latents, g_latents): latents from
-    which the images for D's and for G's update are generated.
+    A batch for `fit()` is a tuple (real_pixels uint8 (k, height, width, channels), g_latents, d_latents): the latents
+    from which the images for G's and for D's update are generated. Without d_latents both see the same images, the
+    first k of G's serving D, and G draws once a step instead of twice.
     """
 
     def __init__(
@@ -92,21 +93,24 @@ class GAN(backend.Step, keras.Model):
             Scalars of this step: d_loss_real, d_loss_generated, g_loss, d_accuracy_real, d_accuracy_generated (shares
             of the real and generated images that D told right before it moved) and variety, see `variety`.
         """
-        real_pixels, d_latents, g_latents = batch
+        real_pixels, g_latents, *d_latents = batch
         real_images = images.to_images(ops.cast(real_pixels, "float32"), self.output_activation)
-        with _Still(self.generator):
-            generated_images = ops.stop_gradient(self.generator(d_latents, training=True))
-        logs = self.update_rule(real_images, generated_images)
+        logs = {}
+        if d_latents:
+            with _Still(self.generator):
+                generated_images = ops.stop_gradient(self.generator(d_latents[0], training=True))
+            logs |= self.update_rule(real_images, generated_images)
 
         def generator_loss():
             drawn = self.generator(g_latents, training=True)
+            if not d_latents:
+                logs.update(self.update_rule(real_images, ops.stop_gradient(drawn)[: ops.shape(real_images)[0]]))
             with _Still(self.discriminator):
                 logits = self._judge(drawn)
             loss = self.loss_terms(logits, None)
-            return loss, (loss, drawn)
+            return loss, {**logs, "g_loss": loss, "variety": variety(real_images, drawn)}
 
-        logs["g_loss"], images_of_g = self.update(self.generator, self.optimizer, generator_loss)
-        logs["variety"] = variety(real_images, images_of_g)
+        logs = self.update(self.generator, self.optimizer, generator_loss)
         self._average_generator()
         return logs
 

@@ -63,7 +63,7 @@ def build_discriminator(preset, image_shape, dtype=None):
     reversed_list = _fit_to_size(preset.halvings[::-1], count + beyond)
     for (filters, kernel), strides in stem + [(layer, 2) for layer in reversed_list[::-1]]:
         x = layers.Conv2D(filters, kernel, strides=strides, padding="same", **_weights(preset, dtype))(x)
-        if preset.batch_norm and not first:
+        if preset.d_batch_norm and not first:
             x = _batch_norm(preset, dtype)(x)
         x = layers.LeakyReLU(negative_slope=preset.slope, dtype=dtype)(x)
         if preset.d_dropout_each:

@@ -5,6 +5,7 @@ option that is left unset on the command line falls back to the row.
 """
 
 import dataclasses
+import json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,13 +24,14 @@ class Preset:
         d_stem: a convolution at full size before the first halving, or None.
         halvings: convolutions of stride 2.
         bias: whether convolutions and Dense layers have one.
-        batch_norm: on every layer but the generator's last and the discriminator's first.
+        batch_norm, d_batch_norm: on every layer of the generator but the last, of the discriminator but the first.
         activation, slope: the generator's, "leaky_relu" or "relu"; the discriminator's is always leaky, of that slope.
         dropout: rate in the generator after every layer but the last.
         d_dropout, d_dropout_each: rate in the discriminator, after each halving or once before the decision.
         initializer: "glorot_uniform", or "normal" and "truncated_normal" of standard deviation 0.02.
         update: how a step moves the networks, see `gan.GAN`: "halves", "joined" or "summed".
-        shared_latents: whether D's and G's update see the same latents.
+        shared_latents: whether D learns from images that G's update draws too, or from others of its own.
+        d_rate: the discriminator's learning rate as a multiple of the generator's (Heusel et al. 2017).
         average: decay of the exponential moving average of the generator's weights; 0 keeps none.
         epochs or steps: how long; a row with steps counts `every` in steps too.
     """
@@ -53,6 +55,7 @@ class Preset:
     d_stem: tuple | None = None
     bias: bool = True
     batch_norm: bool = False
+    d_batch_norm: bool = False
     activation: str = "leaky_relu"
     slope: float = 0.2
     dropout: float = 0.0
@@ -62,7 +65,13 @@ class Preset:
     shared_latents: bool = False
     average: float = 0.995
     learning_rate: float = 0.0002
+    d_rate: float = 1.0
     beta_1: float = 0.5
+
+    def beyond(self, options):
+        """The fields that no option changes, as plain JSON: the rest of what a run depends on."""
+        fields = json.loads(json.dumps(dataclasses.asdict(self)))
+        return {name: value for name, value in fields.items() if name not in {*options, "about", "image_shape"}}
 
 
 _CIFAR32 = Preset(
@@ -98,7 +107,22 @@ PRESETS = {
         about="faces in minutes on a CPU, 32x32: cifar32's networks, D moved once a step",
         batch_size=64,
         update="joined",
+        shared_latents=True,
         epochs=10,
+        every=2,
+    ),
+    "slim80": Preset(
+        about="faces in an hour on a CPU, 80x80: networks that narrow as images grow",
+        image_shape=(80, 80, 3),
+        stem=256,
+        doublings=((256, 4), (128, 4), (64, 4), (32, 4)),
+        head=3,
+        halvings=((32, 4), (64, 4), (128, 4), (256, 4)),
+        d_dropout=0.4,
+        batch_size=64,
+        update="joined",
+        shared_latents=True,
+        epochs=40,
         every=2,
     ),
     "cifar32": _CIFAR32,
@@ -126,10 +150,12 @@ PRESETS = {
         halvings=((64, 4), (128, 4), (256, 4), (512, 4)),
         bias=False,
         batch_norm=True,
+        d_batch_norm=True,
         activation="relu",
         initializer="normal",
         batch_size=128,
         update="summed",
+        shared_latents=True,
         epochs=25,
         every=1,
     ),
@@ -143,9 +169,11 @@ PRESETS = {
         head_doubles=True,
         halvings=((64, 5), (128, 5), (256, 5), (512, 5)),
         batch_norm=True,
+        d_batch_norm=True,
         dropout=0.5,
         batch_size=64,
         update="summed",
+        shared_latents=True,
         epochs=6,
         every=1,
     ),
@@ -159,6 +187,7 @@ PRESETS = {
         head_doubles=True,
         halvings=((64, 5), (128, 5), (256, 5), (512, 5)),
         batch_norm=True,
+        d_batch_norm=True,
         activation="relu",
         initializer="truncated_normal",
         batch_size=12,

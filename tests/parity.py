@@ -32,7 +32,9 @@ def main(name, path):
     count = 4
     real = count if preset.update == "summed" else count // 2
     latents = random.standard_normal((count, preset.latent_dim)).astype("float32")
-    batch = tiny.blobs(real, preset.image_shape), latents[:real], latents
+    batch = (tiny.blobs(real, preset.image_shape), latents)
+    if not preset.shared_latents:
+        batch += (latents[:real],)
     before = model.generator.get_weights(), model.discriminator.get_weights()
     history = model.fit((batch for _ in range(9)), steps_per_epoch=1, verbose=0, shuffle=False).history
     after = model.generator.get_weights(), model.discriminator.get_weights()

@@ -27,7 +27,7 @@ def make(preset=tiny.TINY, learning_rate=0.01, **options):
 
 def batch(preset=tiny.TINY):
     real = 8 if preset.update == "summed" else 4
-    return tiny.blobs(real), LATENTS[:real], LATENTS
+    return tiny.blobs(real), LATENTS, LATENTS[:real]
 
 
 def fit(model, data, steps=1):
@@ -50,6 +50,19 @@ def test_one_step_moves_every_weight_of_both_networks(preset):
     fit(model, batch(preset))
     assert all(moved(before[0], model.generator))
     assert all(moved(before[1], model.discriminator))
+
+
+@pytest.mark.parametrize("update", ["halves", "joined", "summed"])
+def test_a_step_on_shared_images_equals_one_whose_latents_of_both_updates_agree(update):
+    preset = dataclasses.replace(tiny.TINY, update=update, d_dropout=0.0)
+    results = []
+    for count in (2, 3):
+        keras.utils.set_random_seed(0)
+        model = make(preset)
+        logs = fit(model, batch(preset)[:count], steps=2).history
+        results.append([*weights(model.generator), *weights(model.discriminator), *map(numpy.array, logs.values())])
+    for shared, apart in zip(*results, strict=True):
+        numpy.testing.assert_allclose(shared, apart, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("preset", [tiny.TINY, tiny.TINY_HALVES, tiny.TINY_BATCH_NORM])

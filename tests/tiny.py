@@ -24,9 +24,11 @@ TINY = dataclasses.replace(
     epochs=3,
     every=1,
 )
-TINY_BATCH_NORM = dataclasses.replace(TINY, batch_norm=True, bias=False, dropout=0.3, update="summed")
-TINY_HALVES = dataclasses.replace(TINY, update="halves", average=0.9)
-TINY_STEPS = dataclasses.replace(TINY, epochs=None, steps=20, every=10, latents="uniform", shared_latents=True)
+TINY_BATCH_NORM = dataclasses.replace(
+    TINY, batch_norm=True, d_batch_norm=True, bias=False, dropout=0.3, update="summed"
+)
+TINY_HALVES = dataclasses.replace(TINY, update="halves", shared_latents=False, average=0.9)
+TINY_STEPS = dataclasses.replace(TINY, epochs=None, steps=20, every=10, latents="uniform")
 ROWS = {"tiny": TINY, "tiny_batch_norm": TINY_BATCH_NORM, "tiny_halves": TINY_HALVES, "tiny_steps": TINY_STEPS}
 
 
