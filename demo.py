@@ -26,7 +26,7 @@ STEPS = 1000
 SAVES = 5
 MOST_PHOTOS = 5000
 PORTRAITS = 1000
-FEW_IMAGES = 10_000  # below, augmentation helps
+FEW_IMAGES = 500  # so few are seen sixty times each and more: augmentation then keeps D from knowing them by heart
 BATCH = 64
 TERMS = ("--plus", "1,2,3", "--minus", "4,5,6", "--plus", "7,8,9")
 

@@ -40,7 +40,7 @@ def main():
     print(f"{options.count:,} synthetic portraits in {out}")
 
 
-def parse_arguments(arguments=None):
+def parse_arguments():
     parser = commands.parser(__doc__)
     parser.add_argument(
         "model", nargs="?", metavar="MODEL", help="a run folder or a generator file (default: the shipped generator)"
@@ -59,7 +59,7 @@ def parse_arguments(arguments=None):
         metavar="X",
         help="below 1 draws tamer faces: every latent times X (default 0.9)",
     )
-    return parser.parse_args(arguments)
+    return parser.parse_args()
 
 
 def checked_folder(path):
