@@ -118,7 +118,7 @@ def pictures(out, model, name, prefix):
     )
     yield Stage(
         f"Faces of {name}",
-        "On the page, clicks choose faces and make commands.",
+        "On the page linked to below, clicks choose faces and write commands.",
         ["generate.py", *model, "--faces", "1-40", "--columns", "10", "--out", str(faces), "--html", str(page)],
         [faces, page],
     )

@@ -15,7 +15,7 @@ TEMPLATE = string.Template("""<!doctype html>
 <title>From photographs to faces</title>
 <style>
 body { max-width: 70rem; margin: auto; padding: 1rem; font: 16px/1.5 system-ui, sans-serif; color: #202020 }
-pre { overflow-x: auto; padding: .5rem; background: #f4f4f4; border: 1px solid #ccc }
+pre { white-space: pre-wrap; padding: .5rem; background: #f4f4f4; border: 1px solid #ccc }
 img { max-width: 100%; max-height: 60rem; vertical-align: top; margin: 2px }
 .many img { height: 9rem }
 </style>
@@ -75,8 +75,12 @@ def _section(number, stage, seconds, folder):
             f"<p>{html.escape(stage.about)} This {took}.</p>",
             f"<pre>{html.escape(stage.text)}</pre>",
             f'<p class="{"many" if len(shown) > 2 else "few"}">',
-            *(f'<a href="{html.escape(link)}"><img src="{html.escape(link)}" alt=""></a>' for link in shown),
+            *(_link(link, f'<img src="{html.escape(link)}" alt="{html.escape(Path(link).stem)}">') for link in shown),
             "</p>",
-            *(f'<p><a href="{html.escape(link)}">{html.escape(link)}</a></p>' for link in others),
+            *(f"<p>{_link(link, html.escape(link))}</p>" for link in others),
         ]
     )
+
+
+def _link(link, content):
+    return f'<a href="{html.escape(link)}">{content}</a>'
