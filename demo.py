@@ -149,12 +149,12 @@ def run(stage, number):
     process = subprocess.Popen([sys.executable, script, *stage.command[1:]])
     try:
         code = process.wait()
-    except BaseException as stop:
+    except (KeyboardInterrupt, commands.Terminated) as stop:
         # Ctrl-C reached the command too; it saves its state, and must not be left behind or cut short.
         if isinstance(stop, commands.Terminated):
             process.terminate()
         process.wait()
-        raise
+        raise type(stop)("run the same command to go on") from None
     if code:
         sys.exit(code)
     return time.monotonic() - started

@@ -230,6 +230,16 @@ def test_the_demo_goes_the_whole_way_on_photographs(monkeypatch, capsys, shipped
     assert text.count("<pre>python ") == 8 and "prepare_faces.py &#x27;my photos&#x27; --out" in text
 
 
+def test_the_page_names_every_command_and_shows_only_what_is_there(tmp_path):
+    (tmp_path / "made & shown.png").touch()
+    shows = [tmp_path / "made & shown.png", tmp_path / "missing.png", tmp_path / "missing.html"]
+    stage = demo_page.Stage("Faces", "Two < three.", ["generate.py", "--out", "made & shown.png"], shows)
+    text = demo_page.page([(stage, 3.2), (stage, None)], tmp_path)
+    assert text.count("python generate.py --out &#x27;made &amp; shown.png&#x27;") == 2
+    assert text.count('src="made &amp; shown.png"') == 2 and "missing" not in text
+    assert "took 3 s" in text and "was there already" in text
+
+
 def test_portraits_that_are_there_are_not_drawn_again(monkeypatch, shipped):
     monkeypatch.setattr(demo, "PORTRAITS", 3)
     ran = []
@@ -274,7 +284,7 @@ def test_a_stage_that_is_terminated_may_finish_what_it_saves(monkeypatch, tmp_pa
     before = signal.signal(signal.SIGTERM, commands._raise_terminated)
     try:
         threading.Thread(target=terminate_when_ready).start()
-        with pytest.raises(commands.Terminated):
+        with pytest.raises(commands.Terminated, match="run the same command to go on"):
             demo.run(demo_page.Stage("Slow", "", ["slow.py", str(tmp_path)], []), 1)
     finally:
         signal.signal(signal.SIGTERM, before)
