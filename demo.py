@@ -28,6 +28,8 @@ MOST_PHOTOS = 5000
 PORTRAITS = 1000
 FEW_IMAGES = 500  # so few are seen sixty times each and more: augmentation then keeps D from knowing them by heart
 BATCH = 64
+# For a thousand steps: faster than the preset, and averaged over its last fifty steps rather than two hundred.
+HURRIED = ("--learning-rate", "0.0005", "--average", "0.98")
 TERMS = ("--plus", "1,2,3", "--minus", "4,5,6", "--plus", "7,8,9")
 
 
@@ -101,8 +103,8 @@ def training_stages(out, options):
     command = ["train_gan.py", str(data), "--preset", "faces32", "--out", str(out / "run"), "--steps", str(STEPS)]
     yield Stage(
         "A generator trained on them",
-        "Some minutes show that it learns; hours on more photographs make it good.",
-        [*command, "--batch-size", str(batch), "--every", str(every), *few, *options.train],
+        "Some hurried minutes show that it learns; the preset's own pace on more photographs makes it good.",
+        [*command, "--batch-size", str(batch), "--every", str(every), *HURRIED, *few, *options.train],
         [out / "run" / "progress.gif", out / "run" / "losses.png"],
     )
 
