@@ -10,7 +10,7 @@ what was made by which command, and what it shows: shipped_faces.png and .html, 
 shipped_arithmetic.png, photographs/ (without PHOTOS), faces32.npz, .csv and .png, the run folder run/, faces.png and
 .html, path.png and arithmetic.png. Beside it stand the scripts that it runs.
 
-Needs: facegan/commands.py, demo_page.py, files.py, images.py, npz.py, runs.py
+Needs: facegan/commands.py, demo_page.py, files.py, images.py, model_files.py, npz.py, old_files.py, runs.py
 """
 
 import shlex

@@ -7,8 +7,8 @@ them. They show the way from photographs to faces where there are no photographs
 generator file; left out, it is the generator that comes with the scripts. portrait_0012.jpg shows face 12, the same
 whatever --count is. Writes these files into the folder of --out, which appears when all of them are drawn.
 
-Needs: facegan/commands.py, faces.py, files.py, images.py, latents.py, model_files.py, old_files.py, portraits.py,
-progress.py, runs.py
+Needs: facegan/commands.py, files.py, images.py, latents.py, model_files.py, old_files.py, portraits.py, progress.py,
+runs.py
 """
 
 import shutil
