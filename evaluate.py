@@ -55,7 +55,13 @@ def main():
     rows, best_drawn = [], None
     for path in rich.progress.track(paths, "measuring", console=console, disable=not console.is_terminal):
         started = time.monotonic()
-        generator = fitting(runs.load_generator(path), pixels, source)
+        try:
+            generator = fitting(runs.load_generator(path), pixels, source)
+        except UserError as error:
+            if len(options.models) > 1 or (path is paths[-1] and not rows):
+                raise
+            console.print(f"left out: {error}", soft_wrap=True, markup=False)
+            continue
         drawn = draw(generator, judge.count)
         rows.append(report.Row(path, generator.fingerprint, judge.figures(drawn)))
         if rows[-1] is min(rows, key=report.rank):

@@ -91,6 +91,21 @@ def test_among_several_models_a_run_stands_for_its_best(run, tmp_path, monkeypat
     assert files_in(tmp_path) - before == {"other.h5"}
 
 
+def test_a_damaged_checkpoint_of_a_run_is_left_out_and_told_of(run, tmp_path, monkeypatch, capsys):
+    whole = (run / "generator_model_001.h5").read_bytes()
+    (run / "generator_model_001.h5").write_bytes(whole[: len(whole) // 2])
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", str(run), "--count", "64"])
+    evaluate.main()
+    shown = capsys.readouterr()
+    assert "left out: MODEL" in shown.err
+    assert "generator_model_001.h5" not in shown.out
+    assert "generator_model_010.h5" in shown.out
+    for name in ("002", "010"):
+        (run / f"generator_model_{name}.h5").write_bytes(whole[:100])
+    with pytest.raises(UserError, match="generator_model_010"):
+        evaluate.main()
+
+
 def test_faces_are_measured_by_the_detector_and_their_features_kept_beside_the_data(tmp_path, monkeypatch, capsys):
     np.savez(tmp_path / "faces.npz", portraits(40, side=SIDE * 5))
     save_generator(tmp_path / "generator.h5", 0.2)
