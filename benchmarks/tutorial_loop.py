@@ -2,8 +2,8 @@
 
     python benchmarks/tutorial_loop.py --preset cifar32 --batch-size 64 --steps 30
 
-Prints one line for each; writes nothing. The networks are those of the preset (faces80, faces32 or cifar32, the ones
-without batch norm), float32, on random images; a rate is batch size x steps / seconds, the first steps left out. The
+Prints one line for each; writes nothing. The networks are those of the preset (faces80 or cifar32, the ones without
+batch norm), float32, on random images; a rate is batch size x steps / seconds, the first steps left out. The
 tutorials' loop needs tf_keras: pip install tf_keras.
 
 Needs: facegan/commands.py, facegan/presets.py.

@@ -10,7 +10,7 @@ from facegan import commands, networks, presets, runs
 
 LATENT_DIM = 8
 ROW = dataclasses.replace(
-    presets.PRESETS["faces32"], latent_dim=LATENT_DIM, stem=8, doublings=((8, 4), (8, 4)), halvings=((8, 3), (8, 3))
+    presets.PRESETS["cifar32"], latent_dim=LATENT_DIM, stem=8, doublings=((8, 4), (8, 4)), halvings=((8, 3), (8, 3))
 )
 
 

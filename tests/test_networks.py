@@ -11,7 +11,6 @@ from facegan import networks, presets
 PARAMETERS = {
     "faces80": (1_381_891, 1_651_841),
     "cifar32": (1_466_115, 522_497),
-    "faces32": (1_466_115, 522_497),
     "mnist28": (1_164_289, 40_705),
     "dcgan64": (12_658_432, 2_765_568),
 }

@@ -12,8 +12,10 @@ import train_gan
 from facegan import commands, presets
 
 TINY = dataclasses.replace(
-    presets.PRESETS["faces32"],
+    presets.PRESETS["cifar32"],
     about="for tests",
+    update="joined",
+    shared_latents=True,
     image_shape=(16, 16, 3),
     latent_dim=8,
     stem=8,
