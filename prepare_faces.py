@@ -44,6 +44,10 @@ def main(arguments=None):
         report(out, *merging.merge(options.merge, out, save_preview))
         return
     settings = chosen_settings(options)
+    if settings.crop == "face":
+        from facegan import detector
+
+        detector.need_tensorflow()
     book = ledger.Ledger(settings.drop_duplicates, opened("--attributes", ledger.Attributes, options.attributes))
     fetched = options.download and download.fetch_celeba(Path(options.out).parent / "celeba")
     source = opened("PHOTOS", photos.open_source, options.photos or fetched)

@@ -15,9 +15,9 @@ Writes into the folder that --out names, and nowhere else:
 Exit codes: 0 done, 2 a mistake in the command, 3 stopped by --on-collapse, 130 and 143 stopped by Ctrl-C and SIGTERM
 after the state was saved.
 
-Needs: facegan/ augment, backend, checkpoints, collapse, commands, configuration, data, devices, distances, estimate,
-face_features, files, gan, images, latents, model_files, networks, npz, old_files, plain_features, presets, quality,
-recorder, records, runs, training.
+Needs: facegan/ augment, backend, checkpoints, collapse, commands, configuration, data, devices, distances,
+distribution, estimate, face_features, files, follower, gan, images, latents, model_files, networks, npz, old_files,
+plain_features, presets, quality, recorder, records, runs, training.
 """
 
 import importlib.metadata
@@ -37,7 +37,10 @@ def main():
     fill_from_preset(options, preset)
     commands.import_keras()
 
-    from facegan import configuration, data, files
+    from facegan import configuration, data, devices, distribution, files
+
+    distribution.join()
+    distribution.spread(devices.find_device())
 
     pixels, fingerprint = data.load_images(options.data)
     rows, held_out = choose_rows(pixels, options)
@@ -57,10 +60,12 @@ def main():
         shared_latents=preset.shared_latents,
         seed=options.seed,
     )
+    distribution.check_batch_size(options.batch_size, batches.real_count)
     if options.dry_run:
         return dry_run(gan, batches, schedule, settings, out)
-    configuration.write(out, settings)
-    draw_real(batches, preset.output, out / "real.png")
+    if distribution.is_first():
+        configuration.write(out, settings)
+        draw_real(batches, preset.output, out / "real.png")
     make_judge = judge_maker(options, pixels, held_out)
     return train(gan, batches, schedule, out, settings, options, make_judge)
 

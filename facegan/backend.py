@@ -6,6 +6,8 @@ word means under one backend; `Step` is the one for the backend in use.
 
 import keras
 
+from facegan import distribution
+
 
 class TensorFlowStep:
     """Gradients from a tape; variables change in place."""
@@ -61,6 +63,9 @@ class JaxStep:
         # `fit()` carries the state of one optimizer by itself; D's travels with the state that no gradient moves.
         carried = super().non_trainable_variables
         return [*carried, *self.d_optimizer.variables] if self.compiled else carried
+
+    def fit(self, x, **options):
+        return super().fit(distribution.own_share(x), **options)
 
     def train_step(self, state, batch):
         groups = (

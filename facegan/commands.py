@@ -81,6 +81,13 @@ def import_keras():
         os.dup2(nowhere.fileno(), 2)
     try:
         import keras
+    except ModuleNotFoundError as error:
+        if error.name not in ("tensorflow", "jax", "torch"):
+            raise
+        raise UserError(
+            f"Keras has no {error.name} to run under: pip install {error.name}, or set KERAS_BACKEND to what is "
+            "installed of tensorflow, jax and torch"
+        ) from None
     finally:
         os.dup2(standard_error, 2)
         os.close(standard_error)

@@ -9,7 +9,10 @@ levels, only where it found none.
 
 import contextlib
 import dataclasses
+import importlib.util
+import os
 import queue
+import sys
 
 import numpy as np
 
@@ -199,12 +202,25 @@ def work_in_threads():
 
     To be called before TensorFlow starts; afterwards, and where there is a GPU, it changes nothing.
     """
+    need_tensorflow()
     commands.import_keras()
     import tensorflow as tf
 
     if not tf.config.list_physical_devices("GPU"):
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(1)
+
+
+def need_tensorflow():
+    """Choose TensorFlow as Keras's backend, or raise UserError where it is missing or another one already runs."""
+    if importlib.util.find_spec("tensorflow") is None:
+        raise commands.UserError("finding faces in photographs needs TensorFlow: pip install tensorflow")
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+    elif (backend := sys.modules["keras"].backend.backend()) != "tensorflow":
+        raise commands.UserError(
+            f"KERAS_BACKEND={backend}: finding faces in photographs needs TensorFlow; set KERAS_BACKEND=tensorflow"
+        )
 
 
 _idle_networks = queue.SimpleQueue()
@@ -225,6 +241,7 @@ def _networks():
 
 def _compiled_networks():
     """P-Net, R-Net and O-Net: uint8 pixels to their outputs side by side, float32."""
+    need_tensorflow()
     commands.import_keras()
     import tensorflow as tf
     from mtcnn.stages import StageONet, StagePNet, StageRNet

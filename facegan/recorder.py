@@ -9,7 +9,8 @@ import keras
 import numpy
 from PIL import Image
 
-from facegan import checkpoints, collapse, files, images, latents, records, runs
+from facegan import checkpoints, collapse, distribution, files, images, latents, records, runs
+from facegan.commands import Terminated
 
 NUMBERS = ("d_loss_real", "d_loss_generated", "g_loss", "d_accuracy_real", "d_accuracy_generated", "variety")
 FIGURES = ("frechet_distance", "kernel_distance", "face_share", "spacing", "coverage")
@@ -20,6 +21,7 @@ FIXED_FACES = range(1, 50)
 RESTARTS = 3
 SECONDS_PER_LINE = 60
 GIF_MILLISECONDS = 400
+REASONS_TO_STOP = (None, KeyboardInterrupt, Terminated)
 # `summed` counts the steps in `sums`; `uneasy` says that the newest state on disk may turn out to be bad.
 BEGINNING = {"step": 0, "seconds": 0.0, "restarts": 0, "summed": 0, "watch": None, "uneasy": False, "best": None}
 
@@ -56,7 +58,7 @@ class Recorder(keras.callbacks.Callback):
         self.make_judge = make_judge
         self.judge = None
         self.stop = None
-        self.tensorboard = records.TensorBoard(self.folder / "tensorboard")
+        self.tensorboard = None
         self.resume(checkpoints.load_state(self.folder, self.variables()))
 
     def variables(self):
@@ -75,9 +77,14 @@ class Recorder(keras.callbacks.Callback):
             # What an earlier run was only warned of must be able to stop this one.
             self.watch.state["told"] = []
         self.first_step, self.first_seconds = self.step, self.progress["seconds"]
+        self.open_tables()
+        self.begun = self.saved = self.spoke = time.monotonic()
+
+    def open_tables(self):
+        """Open the tables, cut back to where the run is, and the events."""
         self.log = records.Table(self.folder / "log.csv", LOG_COLUMNS, self.step - self.progress["summed"])
         self.steps = records.Table(self.folder / "steps.csv", STEP_COLUMNS, self.step)
-        self.begun = self.saved = self.spoke = time.monotonic()
+        self.tensorboard = self.tensorboard or records.TensorBoard(self.folder / "tensorboard")
 
     @property
     def step(self):
@@ -101,8 +108,7 @@ class Recorder(keras.callbacks.Callback):
         for name, value in numbers.items():
             sums[name] = sums.get(name, 0.0) + value
         if self.step % STEPS_PER_ROW == 0:
-            self.steps.add({"step": self.step, **numbers})
-            self.tensorboard.scalars(self.step, numbers)
+            self.log_step(numbers)
         finding = self.watch.see(self.step, numbers)
         if finding:
             self.report(finding)
@@ -124,6 +130,11 @@ class Recorder(keras.callbacks.Callback):
             self.save_state()
         self.look_up()
 
+    def log_step(self, numbers):
+        """Write the line of a step."""
+        self.steps.add({"step": self.step, **numbers})
+        self.tensorboard.scalars(self.step, numbers)
+
     def log_epoch(self, numbers):
         """Write the line of an epoch, whole or so far."""
         epoch, seconds = -(-self.step // self.schedule.epoch), round(self.seconds(), 1)
@@ -133,13 +144,19 @@ class Recorder(keras.callbacks.Callback):
 
     def look_up(self):
         """Between two steps: save the state when it is time, stop when asked to, say a word in a long epoch."""
-        now = time.monotonic()
-        if self.stop or now - self.saved > self.save_seconds:
+        now, stop = time.monotonic(), self.reason_to_stop()
+        if stop or now - self.saved > self.save_seconds:
             self.save_state()
-        if self.stop:
-            raise self.stop("the state is saved: run the same command to go on")
+        if stop:
+            raise stop("the state is saved: run the same command to go on")
         if now - self.spoke > SECONDS_PER_LINE and not sys.stdout.isatty():
             self.say(self.means())
+
+    def reason_to_stop(self):
+        """The exception to end with, or None; processes that train one GAN leave together or would wait for ever."""
+        if distribution.is_shared() and self.step % STEPS_PER_ROW:
+            return None
+        return REASONS_TO_STOP[distribution.largest(REASONS_TO_STOP.index(self.stop))]
 
     def means(self):
         """Means of the numbers over the epoch so far."""
@@ -159,13 +176,17 @@ class Recorder(keras.callbacks.Callback):
 
     def report(self, finding):
         """Tell the user of a failure; raise it unless the run only warns."""
-        saved = [path for path in runs.checkpoints(self.folder) if self.schedule.step_of(path) < finding.since]
-        good = f"{saved[-1].name} was saved before that" if saved else "no generator was saved before that"
-        print(f"\nwarning: {finding.sentence}; {good}", file=sys.stderr, flush=True)
+        self.warn(finding)
         self.progress["collapses"].append(finding.kind)
         if not self.only_warn:
             self.log_epoch(self.means())
             raise CollapseError(finding)
+
+    def warn(self, finding):
+        """Print what failed, and what was saved before."""
+        saved = [path for path in runs.checkpoints(self.folder) if self.schedule.step_of(path) < finding.since]
+        good = f"{saved[-1].name} was saved before that" if saved else "no generator was saved before that"
+        print(f"\nwarning: {finding.sentence}; {good}", file=sys.stderr, flush=True)
 
     def restore(self, finding):
         """Go back to the newest state from before a failure; False, its reason printed, when that is not possible."""
@@ -177,12 +198,17 @@ class Recorder(keras.callbacks.Callback):
         if progress is None:
             print("not restored: no state was saved before that; try a smaller --save-minutes", file=sys.stderr)
             return False
-        checkpoints.discard_after(self.folder, progress["step"])
+        distribution.largest(0)  # no process may still be reading what is now thrown away
+        self.discard_after(progress["step"])
         kept = {name: self.progress[name] for name in ("best", "collapses")}
         self.resume({**progress, **kept, "restarts": restarts})
         self.save_state()
         print(f"restarted with a new seed, {restarts} of {RESTARTS} times", flush=True)
         return True
+
+    def discard_after(self, step):
+        """Remove the states of later steps."""
+        checkpoints.discard_after(self.folder, step)
 
     def save_state(self):
         """Write the state from which the same command goes on."""
@@ -201,19 +227,20 @@ class Recorder(keras.callbacks.Callback):
     def save_generator(self):
         """Write both networks under the number of this epoch and pictures of what G draws; its figures, by name."""
         self.synchronise()
+        self.generator = distribution.own_copy(self.gan.averaged_generator)
         number = self.schedule.number(self.step)
-        generator = self.gan.averaged_generator
         notes = {**self.notes, "step": self.step}
         path = self.folder / f"generator_model_{number}.h5"
-        runs.save_model(generator, path, notes)
-        runs.save_model(self.gan.discriminator, self.folder / f"discriminator_model_{number}.h5", notes)
-        self.draw_pictures(number)
-        return self.measure(path) if self.make_judge else {}
+        with distribution.alone():
+            runs.save_model(self.generator, path, notes)
+            runs.save_model(self.gan.discriminator, self.folder / f"discriminator_model_{number}.h5", notes)
+            self.draw_pictures(number)
+            return self.measure(path) if self.make_judge else {}
 
     def draw_faces(self, numbers):
         """Pixels of the faces of some numbers, as the generator saved last draws them."""
         chosen = latents.latents_of_faces(numbers, self.batches.latent_dim, self.notes["latents"])
-        return runs.draw(self.gan.averaged_generator, chosen, self.gan.output_activation)
+        return runs.draw(self.generator, chosen, self.gan.output_activation)
 
     def draw_pictures(self, number):
         """The fixed faces, all of them so far as a film, and the curves."""

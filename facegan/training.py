@@ -7,6 +7,7 @@ import math
 import signal
 import sys
 
+from facegan import distribution, follower
 from facegan import recorder as recording
 from facegan.commands import Terminated, UserError
 
@@ -59,9 +60,8 @@ def train(gan, batches, schedule, folder, notes, on_collapse="warn", save_minute
     Raises:
         recorder.CollapseError; UserError when memory runs out; KeyboardInterrupt or Terminated once the state is saved.
     """
-    recorder = recording.Recorder(
-        gan, batches, schedule, folder, notes, on_collapse == "warn", save_minutes, make_judge
-    )
+    record = recording.Recorder if distribution.is_first() else follower.Follower
+    recorder = record(gan, batches, schedule, folder, notes, on_collapse == "warn", save_minutes, make_judge)
     seed = batches.seed
     with _stop_on_signals(recorder), explained_limits(batches.batch_size, folder):
         while recorder.step < schedule.total:

@@ -19,37 +19,44 @@ pytestmark = pytest.mark.skipif(not OTHERS, reason="only one backend is installe
 
 
 def python(backend, *arguments):
-    environment = {**os.environ, "KERAS_BACKEND": backend}
+    environment = {**os.environ, "KERAS_BACKEND": backend, "JAX_ENABLE_X64": str("float64" in arguments)}
     result = subprocess.run([sys.executable, *map(str, arguments)], env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
     return result.stdout
 
 
-def compare(name, folder, backend):
+def compare(name, folder, backend, dtype):
     results = []
     for each in ("tensorflow", backend):
-        python(each, TESTS / "parity.py", name, folder / f"{each}.npz")
+        python(each, TESTS / "parity.py", name, folder / f"{each}.npz", dtype)
         with numpy.load(folder / f"{each}.npz") as file:
             results.append({key: file[key].astype(numpy.float64) for key in file.files})
     ours, theirs = results
     assert ours.keys() == theirs.keys()
-    for key, value in ours.items():
-        scale = max(numpy.linalg.norm(value), 1e-8)
-        assert numpy.linalg.norm(value - theirs[key]) / scale < 1e-4, key
-    assert any(numpy.linalg.norm(value) > 1e-3 for key, value in ours.items() if key.startswith("generator"))
+    norms = {key: numpy.linalg.norm(value) for key, value in ours.items()}
+    for kind in ("loss", "gradient discriminator", "gradient generator", "weights"):
+        keys = [key for key in ours if key.startswith(kind)]
+        largest = max(norms[key] for key in keys)
+        for key in keys:
+            # The gradient of a bias in front of batch norm is nothing but rounding: it is measured by the others.
+            scale = max(norms[key], 1e-4 * largest)
+            assert numpy.linalg.norm(ours[key] - theirs[key]) / scale < 1e-4, key
+            assert "gradient" not in key or "kernel" not in key or norms[key] > 1e-4 * largest, key
+    assert all(0.01 < norms[f"loss {name}"] < 20 for name in ("d_loss_real", "d_loss_generated", "g_loss"))
 
 
 @pytest.mark.parametrize("backend", OTHERS)
 @pytest.mark.parametrize("name", ["tiny", "tiny_halves", "tiny_batch_norm"])
 def test_a_step_gives_the_same_losses_gradients_and_weights(tmp_path, name, backend):
-    compare(name, tmp_path, backend)
+    compare(name, tmp_path, backend, "float32")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_a_step_of_every_preset_gives_the_same_losses_gradients_and_weights(tmp_path, name, backend):
-    compare(name, tmp_path, backend)
+    # In single precision the rounding of deep nets, up to 3e-3 of a gradient, would hide what is to be compared.
+    compare(name, tmp_path, backend, "float64")
 
 
 @pytest.mark.parametrize("backend", OTHERS)
