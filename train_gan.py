@@ -236,7 +236,7 @@ def build(options, preset, image_shape, settings):
     optimizers = [keras.optimizers.Adam(rate, beta_1=preset.beta_1) for rate in rates]
     if settings["precision"] == "mixed_float16":
         optimizers = [keras.optimizers.LossScaleOptimizer(optimizer) for optimizer in optimizers]
-    model.compile(*optimizers, jit_compile=settings["xla"] or settings["backend"] == "jax")
+    model.compile(*optimizers, jit_compile=settings["xla"])
     return model
 
 

@@ -50,12 +50,13 @@ def runs_of_one_gan(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     dataset = tiny.save_blobs(folder / "faces.npz")
     address = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{free_port()}", "KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}
-    printed = {}
+    started, printed = {}, {}
     for name, environments in LAUNCHES.items():
         shared = address if len(environments) > 1 else {}
         command = TESTS / "each_process.py", dataset, *OPTIONS, "--out", folder / name
-        processes = [start({**shared, **environment}, *command) for environment in environments]
-        ends = [process.communicate(timeout=300) for process in processes]
+        started[name] = [start({**shared, **environment}, *command) for environment in environments]
+    for name, processes in started.items():
+        ends = [process.communicate(timeout=600) for process in processes]
         assert [process.returncode for process in processes] == [0] * len(processes), ends
         printed[name] = [out for out, _ in ends]
     return folder, printed
