@@ -104,6 +104,7 @@ PRESETS = {
         epochs=20,
         every=2,
         average=0.999,
+        learning_rate=0.0005,
     ),
     "slim80": Preset(
         about="faces in an hour on a CPU, 80x80: networks that narrow as images grow",
@@ -121,6 +122,7 @@ PRESETS = {
         epochs=40,
         every=4,
         average=0.999,
+        learning_rate=0.0005,
     ),
     "cifar32": Preset(
         about="the small colour images of the CIFAR-10 walk-through, 32x32",
