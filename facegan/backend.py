@@ -4,16 +4,28 @@
 word means under one backend; `Step` is the one for the backend in use.
 """
 
+import concurrent.futures
+
 import keras
 
 from facegan import distribution
+
+
+def read_ahead(stream):
+    """Yield the batches of a stream, in its order, the next one being drawn in a thread meanwhile."""
+    batches = iter(stream)
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
 
 
 class TensorFlowStep:
     """Gradients from a tape; variables change in place."""
 
     def train_step(self, batch):
-        return self.train(batch)
+        return self.step(batch)
 
     def update(self, network, optimizer, loss_of):
         """Move one network down the gradient of its loss, the others standing still.
@@ -41,7 +53,8 @@ class TorchStep:
     """Gradients from the graph that the forward pass left; variables change in place."""
 
     def train_step(self, batch):
-        return self.train(batch)
+        # A number that keeps its graph would keep the memory of the whole step, and cannot leave it.
+        return {name: value.detach() for name, value in self.step(batch).items()}
 
     def update(self, network, optimizer, loss_of):
         """See `TensorFlowStep.update`."""
@@ -65,7 +78,8 @@ class JaxStep:
         return [*carried, *self.d_optimizer.variables] if self.compiled else carried
 
     def fit(self, x, **options):
-        return super().fit(distribution.own_share(x), **options)
+        # TensorFlow reads ahead by itself; here a device would wait while its next batch is drawn.
+        return super().fit(read_ahead(distribution.own_share(x)), **options)
 
     def train_step(self, state, batch):
         groups = (
@@ -76,7 +90,7 @@ class JaxStep:
         )
         pairs = [pair for group, values in zip(groups, state, strict=True) for pair in zip(group, values, strict=True)]
         with keras.StatelessScope(state_mapping=pairs) as scope:
-            logs = self.train(batch)
+            logs = self.step(batch)
         return logs, tuple([scope.get_current_value(variable) for variable in group] for group in groups)
 
     def update(self, network, optimizer, loss_of):

@@ -24,7 +24,7 @@ def save_state(folder, variables, progress, rotate=True):
         progress: what JSON can hold: the step, running sums, whatever else the run needs to go on.
         rotate: False replaces the newest state and leaves the older ones, for when it may turn out to be bad.
     """
-    arrays = {f"{number:04d}": numpy.asarray(variable.value) for number, variable in enumerate(variables)}
+    arrays = {f"{number:04d}": variable.numpy() for number, variable in enumerate(variables)}
     newest, previous, oldest = (Path(folder) / name for name in NAMES)
     with files.whole_file(newest.with_name(NEW_NAME)) as file:
         numpy.savez(file, progress=numpy.array(json.dumps(progress)), **arrays)

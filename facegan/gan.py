@@ -86,7 +86,7 @@ class GAN(backend.Step, keras.Model):
         """Draw images from latents."""
         return self.generator(latents, training=training)
 
-    def train(self, batch):
+    def step(self, batch):
         """One step: D, then G through the moved D, then the average.
 
         Returns:

@@ -11,7 +11,7 @@ import numpy
 import pytest
 import tiny
 
-from facegan import presets, records, runs
+from facegan import backend, presets, records, runs
 
 TESTS = Path(__file__).parent
 OTHERS = [name for name in ("jax", "torch") if importlib.util.find_spec(name)]
@@ -68,6 +68,18 @@ def test_a_step_gives_the_same_losses_gradients_and_weights(tmp_path, name, back
 def test_a_step_of_every_preset_gives_the_same_losses_gradients_and_weights(tmp_path, name, backend):
     # In single precision the rounding of deep nets, up to 3e-3 of a gradient, would hide what is to be compared.
     compare(name, tmp_path, backend, "float64")
+
+
+def test_reading_ahead_keeps_the_order_and_raises_what_the_stream_raises():
+    def stream():
+        yield from "abc"
+        raise OSError("gone")
+
+    ahead = backend.read_ahead(stream())
+    assert [next(ahead) for _ in range(3)] == ["a", "b", "c"]
+    with pytest.raises(OSError, match="gone"):
+        next(ahead)
+    assert list(backend.read_ahead("abc")) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("backend", OTHERS)
