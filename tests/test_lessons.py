@@ -70,7 +70,7 @@ def accuracies_against_noise(preset, steps):
     def batches():
         for step in range(steps):
             noise = random.uniform(low, 1.0, (half, *shape)).astype("float32")
-            yield real[step * half : (step + 1) * half], noise, noise[:2]
+            yield real[step * half : (step + 1) * half], noise[:2], noise
 
     kept = Accuracies()
     model.fit(batches(), steps_per_epoch=steps, verbose=0, shuffle=False, callbacks=[kept])
