@@ -2,7 +2,7 @@
 
 from facegan import attributes, directions, latents
 
-STUDIED = 2_000  # faces that a direction is fitted on
+STUDIED = 1_500  # faces that a direction is fitted on
 FRESH = 200  # faces that it is measured on
 FIRST_FRESH = 1_000_001  # no one looks at faces of such numbers
 STRENGTHS = (-2, -1, 0, 1, 2)
