@@ -1,8 +1,26 @@
-"""Settings that every test shares."""
+"""Settings and fixtures that several test files share."""
 
 import os
+
+import pytest
 
 # Before TensorFlow is imported: quiet, and the CPU only, wherever the tests run.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+
+@pytest.fixture
+def shipped(monkeypatch, tmp_path):
+    """A tiny generator in the place of the shipped one, and an empty current folder."""
+    import drawing  # imports Keras, which must not happen before the settings above
+
+    from facegan import runs
+
+    path = tmp_path / "pretrained" / "portraits.h5"
+    path.parent.mkdir()
+    drawing.save_generator(path)
+    monkeypatch.setattr(runs, "SHIPPED", path)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return path

@@ -23,25 +23,13 @@ import make_portraits
 import prepare_faces
 import train_gan
 import vector_arithmetic
-from facegan import commands, demo_page, detector, photos, portraits, presets, runs
+from facegan import commands, demo_page, detector, photos, portraits, presets
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = {
     Path(script.__file__).name: script
     for script in (generate, interpolate, make_portraits, prepare_faces, train_gan, vector_arithmetic)
 }
-
-
-@pytest.fixture
-def shipped(monkeypatch, tmp_path):
-    """A tiny generator in the place of the shipped one, and an empty current folder."""
-    path = tmp_path / "pretrained" / "portraits.h5"
-    path.parent.mkdir()
-    drawing.save_generator(path)
-    monkeypatch.setattr(runs, "SHIPPED", path)
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    return path
 
 
 def real_face():

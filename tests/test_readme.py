@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "pretrained" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 COMMAND = re.compile(r"python ((?:benchmarks/)?[a-z_]+\.py)((?: [^`\n|]*)?)")
 
 
@@ -21,7 +21,7 @@ def commands_in(text):
 
 def printed():
     return {
-        f"{page.name}: {script} {' '.join(arguments)}": (script, arguments)
+        f"{page.relative_to(ROOT)}: {script} {' '.join(arguments)}": (script, arguments)
         for page in PAGES
         for script, arguments in commands_in(page.read_text(encoding="utf-8"))
     }
@@ -39,7 +39,7 @@ def test_every_command_printed_names_a_script_and_options_that_exist(command):
             assert f'"{argument.split("=")[0]}"' in source + package, argument
 
 
-@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+@pytest.mark.parametrize("page", PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_every_file_linked_to_is_there(page):
     for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
         assert (page.parent / link).exists(), link

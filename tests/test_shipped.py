@@ -21,18 +21,6 @@ WAYS = {
 every_script = pytest.mark.parametrize("script", WAYS, ids=lambda script: script.__name__)
 
 
-@pytest.fixture
-def shipped(monkeypatch, tmp_path):
-    """A tiny generator in the place of the shipped one, and an empty current folder."""
-    path = tmp_path / "pretrained" / "portraits.h5"
-    path.parent.mkdir()
-    drawing.save_generator(path)
-    monkeypatch.setattr(runs, "SHIPPED", path)
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    return path
-
-
 def record_of(path):
     with Image.open(path) as picture:
         return picture.text
