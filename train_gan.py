@@ -15,7 +15,7 @@ Writes into the folder that --out names, and nowhere else:
 Exit codes: 0 done, 2 a mistake in the command, 3 stopped by --on-collapse, 130 and 143 stopped by Ctrl-C and SIGTERM
 after the state was saved.
 
-Needs: facegan/ augment, backend, checkpoints, collapse, commands, configuration, data, devices, distances,
+Needs: facegan/ augment, backend, checkpoints, collapse, commands, configuration, cooling, data, devices, distances,
 distribution, estimate, face_features, files, follower, gan, images, latents, model_files, networks, npz, old_files,
 plain_features, presets, quality, recorder, records, runs, training.
 """
@@ -49,7 +49,7 @@ def main():
     settings = resolve_settings(options, preset, pixels, fingerprint, held_out)
     configuration.check_same_run(out, settings)
 
-    gan = build(options, preset, pixels.shape[1:], settings)
+    gan = build(options, preset, pixels.shape[1:], settings, schedule.total)
     batches = data.Batches(
         pixels,
         rows,
@@ -63,11 +63,13 @@ def main():
     distribution.check_batch_size(options.batch_size, batches.real_count)
     if options.dry_run:
         return dry_run(gan, batches, schedule, settings, out)
-    if distribution.is_first():
+    make_judge = judge_maker(options, pixels, held_out)
+    if not distribution.is_first():
+        return train(gan, batches, schedule, out, settings, options, make_judge)
+    with files.held(out, f"--out {out}: is being trained in"):
         configuration.write(out, settings)
         draw_real(batches, preset.output, out / "real.png")
-    make_judge = judge_maker(options, pixels, held_out)
-    return train(gan, batches, schedule, out, settings, options, make_judge)
+        return train(gan, batches, schedule, out, settings, options, make_judge)
 
 
 def read_options():
@@ -85,6 +87,11 @@ def read_options():
         "--learning-rate",
         type=commands.number(0, above=True),
         help="of Adam, for G (default: the preset's); D's is the preset's multiple of it",
+    )
+    add(
+        "--cooling",
+        type=commands.number(0, 1),
+        help="share of the steps, the last ones, in which the learning rate falls to 0 (default: the preset's)",
     )
     add("--latent-dim", type=commands.integer(1), help="numbers in a latent (default: the preset's)")
     add(
@@ -133,7 +140,7 @@ def fill_from_preset(options, preset):
     """Options left unset fall back to the preset's row; how long does so only if neither way of saying it is used."""
     if options.epochs is None and options.steps is None:
         options.epochs, options.steps = preset.epochs, preset.steps
-    for name in ("batch_size", "learning_rate", "latent_dim", "every", "average"):
+    for name in ("batch_size", "learning_rate", "cooling", "latent_dim", "every", "average"):
         if getattr(options, name) is None:
             setattr(options, name, getattr(preset, name))
     if preset.update != "summed" and options.batch_size % 2:
@@ -188,7 +195,10 @@ def resolve_settings(options, preset, pixels, fingerprint, held_out):
     given = vars(options)
     return {
         **{name: given[name] for name in ("preset", "data", "epochs", "steps", "every", "batch_size", "learning_rate")},
-        **{name: given[name] for name in ("latent_dim", "seed", "hold_out", "limit", "average", "loss", "smooth")},
+        **{
+            name: given[name]
+            for name in ("cooling", "latent_dim", "seed", "hold_out", "limit", "average", "loss", "smooth")
+        },
         **{name: given[name] for name in ("augment", "start_from", "on_collapse", "save_minutes", "quality")},
         "fingerprint": fingerprint,
         "image_shape": list(pixels.shape[1:]),
@@ -206,11 +216,11 @@ def resolve_settings(options, preset, pixels, fingerprint, held_out):
     }
 
 
-def build(options, preset, image_shape, settings):
+def build(options, preset, image_shape, settings, steps):
     """The compiled GAN, with fresh weights or those of --start-from."""
     import keras
 
-    from facegan import augment, checkpoints, gan, networks
+    from facegan import augment, checkpoints, cooling, gan, networks
 
     if settings["precision"] == "mixed_float16" and settings["backend"] == "jax":
         raise UserError(
@@ -218,7 +228,7 @@ def build(options, preset, image_shape, settings):
         )
     keras.utils.set_random_seed(options.seed)
     model = gan.GAN(
-        networks.build_generator(preset, image_shape, options.latent_dim, dtype=settings["precision"]),
+        networks.build_generator(preset, image_shape, options.latent_dim, settings["precision"], to_train=True),
         networks.build_discriminator(preset, image_shape, dtype=settings["precision"]),
         networks.build_generator(preset, image_shape, options.latent_dim, dtype="float32"),
         output=preset.output,
@@ -233,6 +243,9 @@ def build(options, preset, image_shape, settings):
     if options.start_from and not checkpoints.has_state(options.out):
         start_from(model, options.start_from)
     rates = options.learning_rate * preset.d_rate, options.learning_rate
+    if options.cooling:
+        updates = steps * preset.d_updates, steps
+        rates = [cooling.Cooling(*pair, options.cooling) for pair in zip(rates, updates, strict=True)]
     optimizers = [keras.optimizers.Adam(rate, beta_1=preset.beta_1) for rate in rates]
     if settings["precision"] == "mixed_float16":
         optimizers = [keras.optimizers.LossScaleOptimizer(optimizer) for optimizer in optimizers]

@@ -78,7 +78,7 @@ def our_rate(preset, batch_size, steps, precision, fixed=False):
     from facegan import data, devices, gan, networks
 
     model = gan.GAN(
-        networks.build_generator(preset, preset.image_shape, dtype=precision),
+        networks.build_generator(preset, preset.image_shape, dtype=precision, to_train=True),
         networks.build_discriminator(preset, preset.image_shape, dtype=precision),
         networks.build_generator(preset, preset.image_shape, dtype="float32"),
         output=preset.output,

@@ -39,6 +39,34 @@ def whole_path(path):
         raise
 
 
+@contextlib.contextmanager
+def held(folder, doing):
+    """Keep a folder for this process; the hold goes with the process however it ends.
+
+    Args:
+        folder: an existing folder. doing: the option and what is done there, for the message.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such thing
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # A network's file system may be without locks; the work is more than the hold.
+        with contextlib.suppress(OSError):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"{doing} by another process; wait for it or name another") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _umask():
     mask = os.umask(0)
     os.umask(mask)

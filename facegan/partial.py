@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 
 from facegan.commands import UserError
-from facegan.files import whole_path
+from facegan.files import held, whole_path
 from facegan.npz import RowWriter
 
 FINISHING = "finishing"
@@ -39,12 +39,10 @@ class Partial:
         self.photos, self.counts = 0, collections.Counter()
         with self._explained():
             self.folder.mkdir(exist_ok=True)
-            self._lock = _lock(self.folder, self.out)
-            try:
+            with contextlib.ExitStack() as hold:
+                hold.enter_context(held(self.folder, f"--out {self.out}: is being prepared"))
                 self._open(plan, row_shape, header.encode(), start_again)
-            except BaseException:
-                self._lock.close()
-                raise
+                self._hold = hold.pop_all()
 
     @property
     def rows(self):
@@ -93,7 +91,7 @@ class Partial:
 
     def __exit__(self, *exception):
         self.close()
-        self._lock.close()
+        self._hold.close()
 
     def _open(self, plan, row_shape, header, start_again):
         path = self.folder / "journal"
@@ -186,20 +184,3 @@ def _append(file, data):
     while data:
         data = data[file.write(data) :]
     os.fsync(file.fileno())
-
-
-def _lock(folder, out):
-    """Hold the folder for this process; the lock goes with the process however it ends. Windows has no such thing."""
-    file = (folder / "lock").open("wb")
-    try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ImportError:
-        pass
-    except OSError:
-        file.close()
-        raise UserError(
-            f"--out {out}: is being prepared by another process; wait for it or name another file"
-        ) from None
-    return file

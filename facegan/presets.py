@@ -32,6 +32,7 @@ class Preset:
         update: how a step moves the networks, see `gan.GAN`: "halves", "joined" or "summed".
         shared_latents: whether D learns from images that G's update draws too, or from others of its own.
         d_rate: the discriminator's learning rate as a multiple of the generator's (Heusel et al. 2017).
+        cooling: the share of a run, its last part, in which both learning rates fall to 0, see `cooling.Cooling`.
         average: decay of the exponential moving average of the generator's weights; 0 keeps none.
         epochs or steps: how long; a row with steps counts `every` in steps too.
     """
@@ -66,7 +67,13 @@ class Preset:
     average: float = 0.995
     learning_rate: float = 0.0002
     d_rate: float = 1.0
+    cooling: float = 0.0
     beta_1: float = 0.5
+
+    @property
+    def d_updates(self):
+        """How often a step moves the discriminator."""
+        return 2 if self.update == "halves" else 1
 
     def beyond(self, options):
         """The fields that no option changes, as plain JSON: the rest of what a run depends on."""
@@ -87,10 +94,11 @@ _FACES32 = Preset(
     batch_size=64,
     update="joined",
     shared_latents=True,
-    epochs=20,
+    epochs=16,
     every=2,
     average=0.999,
     learning_rate=0.0005,
+    cooling=0.3,
 )
 
 PRESETS = {

@@ -11,6 +11,14 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 
 @pytest.fixture
+def dataset(tmp_path):
+    """The path of a data set of 40 tiny pictures."""
+    import tiny  # its scripts' modules must not be imported before the settings above
+
+    return tiny.save_blobs(tmp_path / "faces.npz")
+
+
+@pytest.fixture
 def shipped(monkeypatch, tmp_path):
     """A tiny generator in the place of the shipped one, and an empty current folder."""
     import drawing  # imports Keras, which must not happen before the settings above

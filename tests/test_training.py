@@ -1,57 +1,22 @@
-"""train_gan.py trains, writes what it says, resumes to the bit, and refuses bad input in one line."""
+"""train_gan.py trains, writes what it says, and refuses bad input in one line."""
 
-import errno
 import json
-import os
-import random
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy
 import pytest
 import tiny
 from PIL import Image
+from short_runs import FAST, arrays, assert_same_run, train
 
-from facegan import recorder, records, runs
+from facegan import records, runs
 
 EVERY_RUN = {
     *("config.json", "log.csv", "steps.csv", "losses.png", "progress.gif", "real.png", "tensorboard"),
     *("state.npz", "state_previous.npz", "state_oldest.npz"),
 }
-FAST = ("--precision", "float32", "--no-quality")
-
-
-@pytest.fixture
-def dataset(tmp_path):
-    return tiny.save_blobs(tmp_path / "faces.npz")
-
-
-def train(monkeypatch, dataset, out, *options, preset="tiny"):
-    return tiny.train(monkeypatch, dataset, "--preset", preset, "--out", out, *FAST, *options)
-
-
-def arrays(path):
-    with numpy.load(path) as file:
-        return {name: file[name] for name in file.files if name != "progress"}
-
-
-def assert_same_run(one, other):
-    """Same bytes of state, same saved weights, same tables but for the times."""
-    ours, theirs = arrays(one / "state.npz"), arrays(other / "state.npz")
-    assert ours.keys() == theirs.keys()
-    for name, value in ours.items():
-        assert value.tobytes() == theirs[name].tobytes(), name
-    for table in ("log.csv", "steps.csv"):
-        rows = [records.read_table(folder / table) for folder in (one, other)]
-        assert [{**row, "seconds": 0} for row in rows[0]] == [{**row, "seconds": 0} for row in rows[1]]
-    saved = [[path.name for path in runs.checkpoints(folder)] for folder in (one, other)]
-    assert saved[0] == saved[1]
-    for name in saved[0]:
-        draws = [runs.load_generator(folder / name).draw(numpy.ones((3, 8), "float32")) for folder in (one, other)]
-        numpy.testing.assert_array_equal(*draws)
 
 
 def test_a_run_writes_exactly_the_files_that_its_help_lists(monkeypatch, tmp_path, dataset):
@@ -110,67 +75,6 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(monkeypatch,
     assert any(first[name].tobytes() != other[name].tobytes() for name in first)
 
 
-def test_asking_for_more_epochs_extends_a_run_as_if_it_had_never_ended(monkeypatch, tmp_path, dataset):
-    train(monkeypatch, dataset, tmp_path / "whole", preset="tiny_batch_norm")
-    train(monkeypatch, dataset, tmp_path / "parts", "--epochs", "1", preset="tiny_batch_norm")
-    train(monkeypatch, dataset, tmp_path / "parts", preset="tiny_batch_norm")
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
-
-
-def test_a_run_that_ended_within_an_epoch_goes_on_as_if_it_had_never_ended(monkeypatch, tmp_path, dataset):
-    train(monkeypatch, dataset, tmp_path / "whole", preset="tiny_halves")
-    train(monkeypatch, dataset, tmp_path / "parts", "--steps", "7", preset="tiny_halves")
-    train(monkeypatch, dataset, tmp_path / "parts", preset="tiny_halves")
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
-
-
-def test_a_finished_run_trains_nothing_when_asked_again(monkeypatch, tmp_path, dataset, capsys):
-    train(monkeypatch, dataset, tmp_path / "run", "--epochs", "1")
-    before = (tmp_path / "run" / "state.npz").read_bytes()
-    assert train(monkeypatch, dataset, tmp_path / "run", "--epochs", "1") == 0
-    assert (tmp_path / "run" / "state.npz").read_bytes() == before
-    assert "done: 5 steps" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("when", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_sigterm_save_say_how_to_go_on_and_lose_nothing(monkeypatch, tmp_path, dataset, capsys, when):
-    train(monkeypatch, dataset, tmp_path / "whole", preset="tiny")
-    see = recorder.collapse.Watch.see
-
-    def interrupt(watch, step, numbers):
-        if step == 8:
-            os.kill(os.getpid(), when)
-        return see(watch, step, numbers)
-
-    monkeypatch.setattr(recorder.collapse.Watch, "see", interrupt)
-    assert train(monkeypatch, dataset, tmp_path / "parts") == 128 + when
-    assert "run the same command to go on" in capsys.readouterr().err
-    monkeypatch.setattr(recorder.collapse.Watch, "see", see)
-    assert train(monkeypatch, dataset, tmp_path / "parts") == 0
-    assert "going on at step 8 of 15" in capsys.readouterr().out
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
-
-
-@pytest.mark.slow
-def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(monkeypatch, tmp_path, dataset):
-    options = ("--preset", "tiny_batch_norm", *FAST, "--epochs", "40", "--every", "2", "--augment")
-    command = [sys.executable, str(Path(tiny.__file__)), dataset, *options, "--save-minutes", "0.005", "--out"]
-    subprocess.run([*command, str(tmp_path / "whole")], check=True)
-    moments, kills = random.Random(1), 0
-    while kills < 6:
-        process = subprocess.Popen([*command, str(tmp_path / "parts")])
-        while not (tmp_path / "parts" / "steps.csv").exists() and process.poll() is None:
-            time.sleep(0.1)
-        time.sleep(moments.uniform(5.0, 9.0))
-        process.kill()
-        kills += 1
-        if process.wait() == 0:
-            break
-    subprocess.run([*command, str(tmp_path / "parts")], check=True)
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
-    assert kills >= 3
-
-
 def test_steps_number_the_files_of_a_preset_that_counts_them(monkeypatch, tmp_path, dataset):
     assert train(monkeypatch, dataset, tmp_path / "run", preset="tiny_steps") == 0
     assert [path.name for path in runs.checkpoints(tmp_path / "run")] == [
@@ -210,75 +114,6 @@ def test_a_dry_run_prints_the_run_and_trains_nothing(monkeypatch, tmp_path, data
     assert {path.suffix for path in (tmp_path / "run").iterdir()} <= {".png"}
 
 
-def collapse(monkeypatch, step):
-    """Make the watch see a collapse that began at a step, the first time that the run gets past it by two."""
-    told = []
-
-    def see(watch, now, numbers):
-        if now == step + 2 and not told:
-            told.append(now)
-            return recorder.collapse.Finding("alike", step, f"since step {step} all alike")
-        return None
-
-    monkeypatch.setattr(recorder.collapse.Watch, "see", see)
-
-
-def test_a_collapse_is_a_sentence_that_names_the_last_good_generator(monkeypatch, tmp_path, dataset, capsys):
-    collapse(monkeypatch, 7)
-    assert train(monkeypatch, dataset, tmp_path / "run") == 0
-    assert "since step 7 all alike; generator_model_001.h5 was saved before that" in capsys.readouterr().err
-
-
-def test_a_run_told_to_stop_on_collapse_ends_with_its_own_exit_code(monkeypatch, tmp_path, dataset):
-    collapse(monkeypatch, 7)
-    assert train(monkeypatch, dataset, tmp_path / "run", "--on-collapse", "stop") == 3
-    log = records.read_table(tmp_path / "run" / "log.csv")
-    assert [(row["step"], row["collapse"]) for row in log] == [(5, None), (9, "alike")]
-
-
-def test_restore_goes_back_to_before_the_collapse_with_another_seed_and_finishes(
-    monkeypatch, tmp_path, dataset, capsys
-):
-    train(monkeypatch, dataset, tmp_path / "whole")
-    collapse(monkeypatch, 7)
-    assert train(monkeypatch, dataset, tmp_path / "run", "--on-collapse", "restore") == 0
-    told = capsys.readouterr().out
-    assert "going on at step 5" in told
-    assert "restarted with a new seed, 1 of 3 times" in told
-    logs = [records.read_table(tmp_path / name / "log.csv") for name in ("whole", "run")]
-    assert [row["step"] for row in logs[1]] == [5, 10, 15]
-    assert logs[0][0]["g_loss"] == logs[1][0]["g_loss"]
-    assert logs[0][1]["g_loss"] != logs[1][1]["g_loss"]
-    assert [row["collapse"] for row in logs[1]] == [None, "alike", "alike"]
-
-
-def test_a_state_saved_in_doubt_never_takes_the_place_of_a_good_one(monkeypatch, tmp_path, dataset, capsys):
-    see = recorder.collapse.Watch.see
-
-    def doubt(watch, now, numbers):
-        see(watch, now, numbers)
-        watch.state["since"] = {"alike": 12} if 12 <= now < 28 else {}
-        if now == 28:
-            return recorder.collapse.Finding("alike", 12, "all alike")
-        return None
-
-    monkeypatch.setattr(recorder.collapse.Watch, "see", doubt)
-    options = ("--on-collapse", "restore", "--epochs", "6")
-    assert train(monkeypatch, dataset, tmp_path / "run", *options) == 3
-    told = capsys.readouterr()
-    assert "going on at step 10 of 30" in told.out
-    assert "went back 3 times already" in told.err
-
-
-def test_restore_gives_up_after_three_times(monkeypatch, tmp_path, dataset):
-    monkeypatch.setattr(
-        recorder.collapse.Watch,
-        "see",
-        lambda watch, now, numbers: recorder.collapse.Finding("alike", 6, "all alike") if now == 8 else None,
-    )
-    assert train(monkeypatch, dataset, tmp_path / "run", "--on-collapse", "restore") == 3
-
-
 @pytest.mark.parametrize("words", ["RESOURCE_EXHAUSTED: out of memory", "OOM ResourceExhaustedError"])
 def test_memory_that_runs_out_is_one_line_that_says_which_batch_size_to_try(
     monkeypatch, tmp_path, dataset, capsys, words
@@ -291,28 +126,6 @@ def test_memory_that_runs_out_is_one_line_that_says_which_batch_size_to_try(
     monkeypatch.setattr(keras.Model, "fit", fail)
     assert train(monkeypatch, dataset, tmp_path / "run") == 2
     assert capsys.readouterr().err.endswith("--batch-size 8: the memory is not enough; try --batch-size 4\n")
-
-
-def test_a_full_disk_is_one_line_and_the_same_command_goes_on(monkeypatch, tmp_path, dataset, capsys):
-    save = recorder.checkpoints.save_state
-
-    def fail(*arguments, **options):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(recorder.checkpoints, "save_state", fail)
-    assert train(monkeypatch, dataset, tmp_path / "run") == 2
-    assert "the disk is full; make room and run the same command" in capsys.readouterr().err
-    monkeypatch.setattr(recorder.checkpoints, "save_state", save)
-    assert train(monkeypatch, dataset, tmp_path / "run") == 0
-
-
-def test_steps_that_are_counted_keep_their_means_when_the_log_interval_changes(monkeypatch, tmp_path, dataset):
-    options = {"preset": "tiny_steps"}
-    train(monkeypatch, dataset, tmp_path / "run", "--steps", "15", "--every", "100", **options)
-    train(monkeypatch, dataset, tmp_path / "run", "--steps", "20", "--every", "50", **options)
-    rows = records.read_table(tmp_path / "run" / "log.csv")
-    assert [row["step"] for row in rows] == [10, 20]
-    assert all(0.2 < row["d_loss_real"] < 1.2 and row["d_accuracy_real"] <= 1 for row in rows)
 
 
 def refusal(monkeypatch, *arguments, capsys=None):
@@ -339,6 +152,7 @@ BAD_OPTIONS = [
     (["--epochs", "2", "--steps", "3"], "--steps: not allowed with argument --epochs"),
     (["--epochs", "none"], "--epochs: 'none' is no whole number"),
     (["--learning-rate", "0"], "--learning-rate: 0 is not more than 0"),
+    (["--cooling", "1.1"], "--cooling: 1.1 is not from 0 to 1"),
     (["--learning-rate", "nan"], "--learning-rate: nan"),
     (["--hold-out", "1"], "--hold-out: 1 is not from 0 to 0.9"),
     (["--limit", "41"], "--limit 41: there are only 40 images"),
@@ -362,22 +176,6 @@ def test_data_of_a_size_that_does_not_halve_is_refused_with_the_nearest_size(mon
     dataset = tiny.save_blobs(tmp_path / "odd.npz", shape=(17, 16, 3))
     assert train(monkeypatch, dataset, tmp_path / "run") == 2
     assert "--size 16x16" in capsys.readouterr().err
-
-
-def test_other_settings_in_the_same_folder_are_refused_and_listed_and_nothing_is_touched(
-    monkeypatch, tmp_path, dataset, capsys
-):
-    out = tmp_path / "run"
-    train(monkeypatch, dataset, out, "--epochs", "1")
-    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
-    assert train(monkeypatch, dataset, out, "--batch-size", "4", "--seed", "5") == 2
-    assert "batch_size was 8, is 4; seed was 0, is 5" in capsys.readouterr().err
-    assert train(monkeypatch, dataset, out, "--precision", "mixed_float16") == 2
-    assert "precision was float32, is mixed_float16" in capsys.readouterr().err
-    other = tiny.save_blobs(tmp_path / "other.npz", seed=1)
-    assert train(monkeypatch, other, out) == 2
-    assert "fingerprint was" in capsys.readouterr().err
-    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_any_work(monkeypatch, tmp_path, dataset, capsys):

@@ -1,0 +1,41 @@
+"""The learning rate stays as it is, then falls to nothing with the run's last step, for both networks."""
+
+import numpy
+import pytest
+from short_runs import train
+
+from facegan import cooling, training
+
+
+def rates(schedule, updates):
+    return [float(schedule(numpy.int64(update))) for update in range(updates)]
+
+
+def test_the_rate_stays_and_then_falls_in_equal_parts_to_end_with_the_last_update():
+    schedule = cooling.Cooling(0.5, updates=10, share=0.4)
+    numpy.testing.assert_allclose(rates(schedule, 10), [0.5] * 7 + [0.375, 0.25, 0.125], rtol=1e-6)
+
+
+def test_a_share_of_one_falls_from_the_first_update_on():
+    numpy.testing.assert_allclose(rates(cooling.Cooling(1.0, updates=4, share=1.0), 4), [1.0, 0.75, 0.5, 0.25])
+
+
+@pytest.mark.parametrize("preset", ["tiny", "tiny_halves"])
+def test_both_networks_have_come_to_rest_when_the_run_ends(monkeypatch, tmp_path, dataset, preset):
+    trained, train_for_real = [], training.train
+
+    def see(gan, *arguments, **options):
+        trained.append(gan)
+        return train_for_real(gan, *arguments, **options)
+
+    monkeypatch.setattr(training, "train", see)
+    assert train(monkeypatch, dataset, tmp_path / "run", "--cooling", "0.5", preset=preset) == 0
+    gan = trained[0]
+    assert [float(optimizer.learning_rate) for optimizer in (gan.optimizer, gan.d_optimizer)] == [0.0, 0.0]
+
+
+def test_without_cooling_the_rate_is_constant(monkeypatch, tmp_path, dataset):
+    trained = []
+    monkeypatch.setattr(training, "train", lambda gan, *arguments, **options: trained.append(gan))
+    assert train(monkeypatch, dataset, tmp_path / "run", "--learning-rate", "0.01") == 0
+    assert float(trained[0].optimizer.learning_rate) == pytest.approx(0.01)
