@@ -91,7 +91,8 @@ def read_options():
     add(
         "--cooling",
         type=commands.number(0, 1),
-        help="share of the steps, the last ones, in which the learning rate falls to 0 (default: the preset's)",
+        help="share of the steps, the last ones, in which the learning rate falls to 0 (default: the preset's); "
+        "a finished run that is given more --epochs begins again at the full rate",
     )
     add("--latent-dim", type=commands.integer(1), help="numbers in a latent (default: the preset's)")
     add(

@@ -3,7 +3,8 @@
     python benchmarks/dcgan_in_pytorch.py --preset faces32
 
 The loop is the one that everybody writes: compiled networks, channels_last, bfloat16 autocast, Adam; it makes the same
-updates as the preset does, images and latents lying on the device. Prints one line; writes nothing.
+updates as the preset does, images and latents lying on the device. --eager leaves out all tuning, as the DCGAN tutorial
+does: float32, nothing compiled. Prints one line; writes nothing.
 
 Needs PyTorch; facegan/commands.py, facegan/presets.py.
 """
@@ -26,18 +27,19 @@ def main():
     parser.add_argument("--preset", default="faces32", choices=presets.PRESETS, help="default %(default)s")
     parser.add_argument("--batch-size", type=commands.integer(2), help="default the preset's")
     parser.add_argument("--steps", type=commands.integer(1), default=200, help="to measure; default %(default)s")
+    parser.add_argument("--eager", action="store_true", help="as the tutorial does, without any tuning")
     options = parser.parse_args()
     preset = presets.PRESETS[options.preset]
-    speed = rate(preset, options.batch_size or preset.batch_size, options.steps, 1)
+    speed = rate(preset, options.batch_size or preset.batch_size, options.steps, 1, not options.eager)
     print(f"{options.preset}: {speed:.1f} images/s")
 
 
-def rate(preset, batch_size, steps, rounds):
+def rate(preset, batch_size, steps, rounds, tuned=True):
     """Images per second, batch size x steps / seconds: the best of some rounds."""
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    step = training_step(preset, batch_size, device)
+    step = training_step(preset, batch_size, device, tuned)
     best = math.inf
     for steps_of_round in [WARM_UP] + [steps] * rounds:
         begun = time.perf_counter()
@@ -48,22 +50,23 @@ def rate(preset, batch_size, steps, rounds):
     return batch_size / best
 
 
-def training_step(preset, batch_size, device):
-    """A function that makes one step of training and returns G's loss."""
+def training_step(preset, batch_size, device, tuned):
+    """A function that makes one step of training and returns G's loss; untuned it is eager, in float32."""
     import torch
     from torch.nn import functional
 
     torch.backends.cudnn.benchmark = True
-    nets = [net.to(device, memory_format=torch.channels_last) for net in (generator(preset), discriminator(preset))]
+    layout = torch.channels_last if tuned else torch.contiguous_format
+    nets = [net.to(device, memory_format=layout) for net in (generator(preset), discriminator(preset))]
     rates = preset.learning_rate, preset.learning_rate * preset.d_rate
     g_optimizer, d_optimizer = (
         torch.optim.Adam(net.parameters(), rate, betas=(preset.beta_1, 0.999))
         for net, rate in zip(nets, rates, strict=True)
     )
-    g, d = (torch.compile(net, dynamic=False) for net in nets)
+    g, d = (torch.compile(net, dynamic=False) if tuned else net for net in nets)
     height, width, channels = preset.image_shape
     pixels = torch.randint(0, 256, (IMAGES, channels, height, width), dtype=torch.uint8, device=device)
-    pixels = pixels.contiguous(memory_format=torch.channels_last)
+    pixels = pixels.contiguous(memory_format=layout)
     real_count = batch_size if preset.update == "summed" else batch_size // 2
 
     def draw(count):
@@ -78,7 +81,7 @@ def training_step(preset, batch_size, device):
         d_optimizer.step()
 
     def step():
-        with torch.autocast(device, torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16, enabled=tuned):
             real_images = pixels[torch.randint(0, IMAGES, (real_count,), device=device)].float() / 127.5 - 1
             drawn = draw(batch_size) if preset.shared_latents else None
             with torch.no_grad():

@@ -1,16 +1,22 @@
-"""Measure training against the tutorials' loop on Keras 2 and the usual DCGAN class on Keras 3, in one run.
+"""Measure training against the loops that people copy, in one run.
 
     python benchmarks/train.py --preset cifar32 --batch-size 64 --steps 30
 
-Prints images per second (batch size x steps / seconds, first steps left out) and ratios to the tutorials' loop, for
-the same networks; ours with averaging, metrics and its real stream of data, by faces32's rule (D moves once a step, on
-images that G's update draws too), in float32 and in what --precision auto means here, and the share of the time that a
-step waits for data. Everything is measured in turn, --rounds times over, and the best of each counts, so that what else
-the machine does falls on all alike. With --memory it instead prints how much anonymous memory training takes on a data
-set of 3.8 GB, made for it in a temporary folder, and on a tiny one.
+Prints images per second (batch size x steps / seconds, first steps left out) and ratios to the first rival, for the
+same networks; ours with averaging, metrics and its real stream of data, in float32 and in what --precision auto means
+here, and the share of the time that a step waits for data. Everything is measured in turn, --rounds times over, and the
+best of each counts, so that what else the machine does falls on all alike.
 
-The rivals' loops need tf_keras: pip install tf_keras. Needs: benchmarks/tutorial_loop.py and train_gan.py with all that
-it needs.
+The rivals for a tutorial's networks (cifar32, faces80) are its loop on Keras 2 and the usual DCGAN class on Keras 3;
+ours then trains them by faces32's rule (D moves once a step, on images that G's update draws too). For other presets
+it is a plain PyTorch loop that makes the same updates as ours, as the DCGAN tutorial runs it (eager, float32), and
+compiled under bfloat16 autocast.
+
+With --memory it instead prints how much anonymous memory training takes on a data set of 3.8 GB, made for it in a
+temporary folder, and on a tiny one.
+
+The rivals need tf_keras, or PyTorch: pip install tf_keras torch. Needs: benchmarks/tutorial_loop.py,
+benchmarks/dcgan_in_pytorch.py, and train_gan.py with all that it needs.
 """
 
 import dataclasses
@@ -33,7 +39,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def main():
     parser = commands.parser(__doc__)
-    parser.add_argument("--preset", default="cifar32", choices=tutorial_loop.PLAIN, help="default %(default)s")
+    parser.add_argument("--preset", default="cifar32", choices=presets.PRESETS, help="default %(default)s")
     parser.add_argument("--batch-size", type=commands.integer(2), default=64, help="default %(default)s")
     parser.add_argument("--steps", type=commands.integer(2), default=30, help="to measure, default %(default)s")
     parser.add_argument("--rounds", type=commands.integer(1), default=3, help="default %(default)s")
@@ -49,12 +55,20 @@ def compare_speed(options):
     commands.import_keras()
     from facegan import devices
 
-    preset = dataclasses.replace(presets.PRESETS[options.preset], update="joined", shared_latents=True)
+    preset = presets.PRESETS[options.preset]
+    if options.preset in tutorial_loop.PLAIN:
+        preset = dataclasses.replace(preset, update="joined", shared_latents=True)
     arguments = preset, options.batch_size, options.steps
-    contestants = {
-        "tutorials' loop, Keras 2": functools.partial(tutorial_loop.tutorial_rate, *arguments),
-        "usual class, Keras 3": functools.partial(tutorial_loop.usual_rate, *arguments),
-    }
+    if options.preset in tutorial_loop.PLAIN:
+        contestants = {
+            "tutorials' loop, Keras 2": functools.partial(tutorial_loop.tutorial_rate, *arguments),
+            "usual class, Keras 3": functools.partial(tutorial_loop.usual_rate, *arguments),
+        }
+    else:
+        contestants = {
+            "plain loop, PyTorch": functools.partial(pytorch_rate, options, "--eager"),
+            "the same, compiled, bfloat16": functools.partial(pytorch_rate, options),
+        }
     precisions = dict.fromkeys(("float32", devices.resolve_precision("auto", devices.find_device())))
     for precision in precisions:
         contestants[f"ours, {precision}"] = functools.partial(our_rate, *arguments, precision)
@@ -69,6 +83,16 @@ def compare_speed(options):
     for precision in precisions:
         share = 1 - rates[f"ours, {precision}"] / rates[f"the same, {precision}, batch at hand"]
         print(f"ours, {precision}: waits for data {max(0.0, share):.1%} of the time")
+
+
+def pytorch_rate(options, *how):
+    """Images per second of the PyTorch loop, in a process of its own: its threads would not sleep beside ours."""
+    sizes = ["--batch-size", str(options.batch_size), "--steps", str(options.steps)]
+    command = [sys.executable, ROOT / "benchmarks" / "dcgan_in_pytorch.py", "--preset", options.preset, *sizes, *how]
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if result.returncode:
+        raise SystemExit(result.returncode)
+    return float(result.stdout.split()[-2])
 
 
 def our_rate(preset, batch_size, steps, precision, fixed=False):

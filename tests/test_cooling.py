@@ -4,7 +4,7 @@ import numpy
 import pytest
 from short_runs import train
 
-from facegan import cooling, training
+from facegan import cooling, recorder, training
 
 
 def rates(schedule, updates):
@@ -32,6 +32,21 @@ def test_both_networks_have_come_to_rest_when_the_run_ends(monkeypatch, tmp_path
     assert train(monkeypatch, dataset, tmp_path / "run", "--cooling", "0.5", preset=preset) == 0
     gan = trained[0]
     assert [float(optimizer.learning_rate) for optimizer in (gan.optimizer, gan.d_optimizer)] == [0.0, 0.0]
+
+
+def test_a_finished_run_that_is_given_more_epochs_warms_up_and_cools_again(monkeypatch, tmp_path, dataset):
+    rates_seen, see = [], recorder.Recorder.on_train_batch_end
+
+    def look(self, *arguments, **options):
+        rates_seen.append(round(float(self.gan.optimizer.learning_rate), 6))
+        return see(self, *arguments, **options)
+
+    monkeypatch.setattr(recorder.Recorder, "on_train_batch_end", look)
+    options = ("--cooling", "0.4", "--learning-rate", "0.01", "--steps")
+    assert train(monkeypatch, dataset, tmp_path / "run", *options, "5") == 0
+    assert train(monkeypatch, dataset, tmp_path / "run", *options, "10") == 0
+    assert rates_seen[:5] == [0.01, 0.01, 0.01, 0.005, 0.0]  # each that of the step to come
+    assert rates_seen[5:] == [0.01, 0.0075, 0.005, 0.0025, 0.0]
 
 
 def test_without_cooling_the_rate_is_constant(monkeypatch, tmp_path, dataset):
