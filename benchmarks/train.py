@@ -142,7 +142,7 @@ def compare_memory():
 
 def peak_memory(dataset, out):
     """Megabytes of anonymous memory that train_gan.py takes at most in 200 steps; mapped pages do not count."""
-    options = ["--preset", "mnist28", "--batch-size", "64", "--steps", "200", "--no-quality", "--out", out]
+    options = ["--preset", "slim80", "--steps", "200", "--no-quality", "--out", out]
     command = [sys.executable, ROOT / "train_gan.py", dataset, *options]
     process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
     peak = 0

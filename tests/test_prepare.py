@@ -1,11 +1,6 @@
-import csv
-import itertools
-import os
-import random
-import signal
-import subprocess
+"""prepare_faces.py accounts for every photo, keeps the faces asked for, and refuses bad input in one line."""
+
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -13,10 +8,9 @@ import matplotlib.cbook
 import numpy as np
 import pytest
 from PIL import Image
+from preparing import lines, outputs, prepare, refused
 
-import prepare_faces
-from facegan import commands, crops, npz, partial, pipeline, preparation
-from facegan.detector import Face
+from facegan import crops, npz, partial, preparation
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,40 +32,6 @@ def album(tmp_path, portrait):
     Image.new("RGB", (90, 70), "teal").save(folder / "d.png")
     portrait.resize((96, 112)).convert("L").save(folder / "more" / "e.jpg")
     return folder
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    """A .zip of 1,500 small pictures of three sizes, which need no detector."""
-    colours = np.random.default_rng(5).integers(0, 256, (1500, 6, 7, 3), dtype=np.uint8)
-    path = tmp_path / "pictures.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        for number, pixels in enumerate(colours):
-            with archive.open(f"{number:04}.png", "w") as file:
-                Image.fromarray(pixels[: 6 - number % 3]).save(file, "PNG", compress_level=1)
-    return path
-
-
-def prepare(*arguments):
-    prepare_faces.main([str(argument) for argument in arguments])
-
-
-def lines(path):
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def outputs(out):
-    out = Path(out)
-    return [out.with_suffix(suffix).read_bytes() for suffix in (".npz", ".csv", ".png")]
-
-
-def refused(*arguments):
-    """Run main and return the one line that a user's mistake gives."""
-    with pytest.raises((commands.UserError, SystemExit)) as error:
-        prepare(*arguments)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def test_every_photo_is_accounted_for_and_faces_are_kept_in_order(album, tmp_path, capsys):
@@ -155,45 +115,6 @@ def test_attributes_are_carried_along(album, tmp_path, capsys):
     assert "another number of values" in refused(album, "--out", tmp_path / "h.npz", "--attributes", table)
 
 
-def test_eyes_are_set_level():
-    canvas = np.zeros((200, 200, 3), np.uint8)
-    eyes = np.array([[80.0, 110.0], [120.0, 90.0]])
-    for x, y in eyes.astype(int):
-        canvas[y - 3 : y + 4, x - 3 : x + 4] = 255
-    face = Face(np.array([50.0, 50, 150, 150]), 1.0, np.array([*eyes, [100, 110], [90, 130], [110, 130]]))
-    aligned = crops.cut_face(canvas, face, (100, 100), align=True)[..., 0]
-    rows = [np.average(np.arange(100), weights=half.sum(axis=1)) for half in (aligned[:, :50], aligned[:, 50:])]
-    assert abs(rows[0] - rows[1]) < 1 and abs(np.mean(rows) - 50) < 1.5
-    plain = crops.cut_face(canvas, face, (100, 100))[..., 0]
-    rows = [np.average(np.arange(100), weights=half.sum(axis=1)) for half in (plain[:, :50], plain[:, 50:])]
-    assert rows[0] - rows[1] > 15
-
-
-def test_frontality_falls_as_the_nose_leaves_the_middle():
-    def face(nose_x, turn=0.0):
-        points = np.array([[-10.0, 0], [10, 0], [nose_x, 8], [-7, 20], [7, 20]])
-        return points @ [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]] + 50
-
-    assert crops.frontality(face(0)) == pytest.approx(1)
-    assert crops.frontality(face(0, turn=0.4)) == pytest.approx(1)
-    assert crops.frontality(face(5)) == crops.frontality(face(-5)) == pytest.approx(1 / 3)
-    assert crops.frontality(face(12)) == 0
-    assert crops.frontality(np.zeros((5, 2))) == 0
-
-
-def test_boxes_are_clamped_to_the_photo_and_grown_by_the_margin():
-    assert crops.box_in_photo([-5, -9.6, 20, 30], (100, 80)) == (0, 0, 20, 30)
-    assert crops.box_in_photo([60, 80, 100, 140], (100, 80)) == (60, 80, 19, 19)
-    assert crops.box_in_photo([20, 40, 30, 60], (100, 80), margin=0.5) == (15, 30, 20, 40)
-
-
-def test_the_centre_is_the_largest_rectangle_of_the_shape():
-    pixels = np.zeros((100, 60, 3), np.uint8)
-    pixels[20:80] = 255
-    assert (crops.cut_centre(pixels, (30, 30)) == 255).all()
-    assert crops.cut_centre(pixels[:1, :1], (8, 12)).shape == (8, 12, 3)
-
-
 def test_one_bad_photo_costs_only_itself(album, tmp_path):
     (album / "empty.jpg").write_bytes(b"")
     (album / "text.jpg").write_text("no photo")
@@ -258,175 +179,6 @@ def test_parts_join_to_the_same_bytes_as_one_run(album, tmp_path):
     parts[0].with_suffix(".csv").unlink()
     assert "is missing" in refused("--merge", *parts, "--out", tmp_path / "x.npz")
     assert not (tmp_path / "x.npz").exists()
-
-
-def centre(pictures, out):
-    return ["--crop", "centre", "--size", "8", "--drop-duplicates", str(pictures), "--out", str(out)]
-
-
-def test_killed_at_random_moments_it_ends_in_the_same_bytes(pictures, tmp_path):
-    prepare(*centre(pictures, tmp_path / "whole.npz"))
-    out = tmp_path / "f.npz"
-    script = (
-        "import itertools, os, sys; from facegan import commands, pipeline; import prepare_faces\n"
-        "pipeline.BATCH_PHOTOS = 50; work, calls = prepare_faces.add, itertools.count(1)\n"
-        "last, kind = int(sys.argv.pop(1)), int(sys.argv.pop(1))\n"
-        "def add(*arguments):\n"
-        "    if next(calls) == last: os.kill(os.getpid(), kind)\n"
-        "    return work(*arguments)\n"
-        "prepare_faces.add = add; commands.run(prepare_faces.main)"
-    )
-    moments, codes = random.Random(6), []
-    for attempt in itertools.count():
-        kind = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[attempt % 3]
-        last = moments.randint(1, 8) if attempt < 6 else -1
-        command = [sys.executable, "-c", script, str(last), str(int(kind)), *centre(pictures, out)]
-        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-        codes.append(result.returncode)
-        assert "Traceback" not in result.stderr
-        if result.returncode == 0:
-            break
-        assert not out.exists()
-    assert len(codes) > 2
-    assert set(codes) <= {0, -signal.SIGKILL, 143, 130}
-    assert outputs(out) == outputs(tmp_path / "whole.npz")
-    assert not partial.folder_of(out).exists()
-
-
-def interrupted(monkeypatch, pictures, out, batches, stop=KeyboardInterrupt):
-    """Prepare in batches of 100 photos and stop after some."""
-    monkeypatch.setattr(pipeline, "FIRST_BATCH", 100)
-    monkeypatch.setattr(pipeline, "BATCH_PHOTOS", 100)
-    add, left = partial.Partial.add, [batches]
-
-    def stopping(self, *arguments):
-        if not left[0]:
-            raise stop
-        left[0] -= 1
-        add(self, *arguments)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(partial.Partial, "add", stopping)
-        with pytest.raises(stop, match="run the same command"):
-            prepare(*centre(pictures, out))
-
-
-@pytest.mark.parametrize("damage", ["rows", "photos.csv", "journal", "none"])
-def test_what_a_power_cut_tears_is_cut_off(monkeypatch, pictures, tmp_path, damage):
-    prepare(*centre(pictures, tmp_path / "whole.npz"))
-    out = tmp_path / "f.npz"
-    interrupted(monkeypatch, pictures, out, 4)
-    assert not out.exists()
-    if damage != "none":
-        with (partial.folder_of(out) / damage).open("ab") as file:
-            file.write(b'{"photos": 500, "rows"')
-    seen = []
-    monkeypatch.setattr(prepare_faces, "add", lambda *a, add=prepare_faces.add: (seen.append(len(a[1])), add(*a)))
-    prepare(*centre(pictures, out))
-    assert sum(seen) == 1100
-    assert outputs(out) == outputs(tmp_path / "whole.npz")
-
-
-def test_other_options_do_not_go_on_from_unfinished_work(monkeypatch, pictures, tmp_path):
-    out = tmp_path / "f.npz"
-    interrupted(monkeypatch, pictures, out, 1, commands.Terminated)
-    said = refused(*centre(pictures, out), "--grey")
-    assert "grey" in said and "--overwrite" in said
-    prepare(*centre(pictures, out), "--grey", "--overwrite")
-    assert npz.open_pixels(out).shape == (1500, 8, 8, 1)
-
-
-def test_an_existing_file_stays_until_its_successor_is_whole(monkeypatch, pictures, tmp_path):
-    out = tmp_path / "f.npz"
-    prepare(*centre(pictures, out))
-    before = outputs(out)
-    add = partial.Partial.add
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            partial.Partial, "add", lambda self, *a: (add(self, *a), (_ for _ in ()).throw(KeyboardInterrupt))
-        )
-        with pytest.raises(KeyboardInterrupt):
-            prepare(*centre(pictures, out), "--grey", "--overwrite")
-    assert outputs(out) == before
-    prepare(*centre(pictures, out), "--grey", "--overwrite")
-    assert npz.open_pixels(out).shape[3] == 1 and not partial.folder_of(out).exists()
-
-
-@pytest.mark.parametrize("step", ["csv", "png", "finishing", "rows", "sweep"])
-def test_stopped_while_finishing_it_finishes(monkeypatch, pictures, tmp_path, step):
-    prepare(*centre(pictures, tmp_path / "whole.npz"))
-    out = tmp_path / "f.npz"
-    replace, sweep = Path.replace, partial.sweep
-    done = []
-
-    def dying(self, target):
-        if step in (Path(target).suffix[1:], Path(target).name, self.name):
-            raise KeyboardInterrupt
-        return replace(self, target)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Path, "replace", dying)
-        patched.setattr(partial, "sweep", lambda path: sweep(path) if not done.append(1) and len(done) == 1 else 1 / 0)
-        with pytest.raises((KeyboardInterrupt, ZeroDivisionError)):
-            prepare(*centre(pictures, out))
-    prepare(*centre(pictures, out))
-    assert outputs(out) == outputs(tmp_path / "whole.npz")
-    assert not partial.folder_of(out).exists()
-
-
-def test_two_runs_do_not_write_one_file(pictures, tmp_path):
-    out = tmp_path / "f.npz"
-    with partial.Partial(out, {}, (8, 8, 3), "source\n"):
-        assert "another process" in refused(*centre(pictures, out))
-
-
-@pytest.mark.skipif(os.name != "posix", reason="file-size limits")
-def test_a_full_disk_says_so_and_the_work_can_be_continued(pictures, tmp_path):
-    prepare(*centre(pictures, tmp_path / "whole.npz"))
-    out = tmp_path / "f.npz"
-    script = (
-        "import resource, sys; from facegan import commands, pipeline; import prepare_faces\n"
-        "pipeline.BATCH_PHOTOS = 100; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)\n"
-        "commands.run(prepare_faces.main)"
-    )
-    for limit in (
-        0,
-        1000,
-        150_000,
-        288_400,
-    ):  # nothing, the csv's first lines, half the rows, all but the archive's end
-        command = [sys.executable, "-c", script, str(limit), *centre(pictures, out)]
-        result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
-        assert result.returncode == 2 and not out.exists()
-        assert "full" in result.stderr and result.stderr.count("\n") == 1
-    prepare(*centre(pictures, out))
-    assert outputs(out) == outputs(tmp_path / "whole.npz")
-
-
-def test_photos_come_in_order_and_few_are_held(monkeypatch):
-    monkeypatch.setattr(pipeline, "AHEAD_BYTES", 500)
-    monkeypatch.setattr(pipeline, "BATCH_BYTES", 1000)
-    held, most = set(), []
-
-    def read(name):
-        held.add(name)
-        most.append(len(held))
-        time.sleep(0.002 * (name % 3))
-        return preparation.Photo(name, np.zeros((10, 10), np.uint8))
-
-    order = []
-    for batch in pipeline.batches(list(range(200)), read, threads=4):
-        time.sleep(0.01)
-        order += [photo.source for photo in batch]
-        held.difference_update(photo.source for photo in batch)
-        assert len(batch) == 10
-    assert order == list(range(200))
-    assert max(most) <= 10 + 5 + 4 + 1
-
-
-def test_a_bug_while_reading_is_not_swallowed():
-    with pytest.raises(ZeroDivisionError):
-        list(pipeline.batches([1, 2], lambda name: 1 / 0))
 
 
 def test_celeba_is_fetched_by_the_client_and_prepared(monkeypatch, album, tmp_path, capsys):
