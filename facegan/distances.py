@@ -23,9 +23,10 @@ def frechet_distance(features_a, features_b):
         ValueError: fewer than two rows, or numbers of columns that differ.
     """
     features_a, features_b = _checked(features_a, features_b)
-    root = _root(_covariance(features_a))
-    product = root @ _covariance(features_b) @ root
-    shared = np.sqrt(np.clip(np.linalg.eigvalsh(product), 0, None)).sum()
+    # The trace of a matrix's square root is the sum of its eigenvalues' roots; these are real, being those of a
+    # symmetric matrix similar to the product.
+    product = _covariance(features_a) @ _covariance(features_b)
+    shared = np.sqrt(np.clip(np.linalg.eigvals(product).real, 0, None)).sum()
     gap = features_a.mean(0) - features_b.mean(0)
     spread = features_a.var(0, ddof=1).sum() + features_b.var(0, ddof=1).sum()
     return max(0.0, float(gap @ gap + spread - 2 * shared))
@@ -129,12 +130,6 @@ def _checked(features_a, features_b):
 def _covariance(features):
     centred = features - features.mean(0)
     return centred.T @ centred / (len(features) - 1)
-
-
-def _root(covariance):
-    """The symmetric square root of a covariance matrix."""
-    values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
 
 
 def _kernel(features_a, features_b):

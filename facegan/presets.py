@@ -118,11 +118,11 @@ PRESETS = {
     "faces32": _FACES32,
     "slim80": dataclasses.replace(
         _FACES32,
-        about="faces in an hour on a CPU, 80x80: networks that narrow as images grow",
+        about="faces in half an hour on a CPU, 80x80: networks that narrow as images grow",
         image_shape=(80, 80, 3),
         doublings=((192, 4), (96, 4), (48, 4)),
         halvings=((32, 4), (64, 4), (128, 4), (256, 4)),
-        epochs=40,
+        epochs=24,
         every=4,
     ),
     "cifar32": Preset(
