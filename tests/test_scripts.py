@@ -99,3 +99,18 @@ def test_the_base_modules_import_nothing_of_ours(module):
 def test_no_module_of_the_package_imports_in_a_circle():
     for path in (ROOT / "facegan").glob("*.py"):
         assert path.stem not in needed(path), path
+
+
+@pytest.mark.parametrize(("missing", "remedy"), [("keras", "requirements.txt"), ("jax", "KERAS_BACKEND")])
+def test_a_python_without_keras_or_its_backend_is_told_of_in_one_line(tmp_path, missing, remedy):
+    (tmp_path / "keras.py").write_text(f"raise ModuleNotFoundError('No module', name='{missing}')")
+    program = (
+        "import runpy, sys\n"
+        f"sys.path[:0] = ['{tmp_path}', '{ROOT}']\n"
+        "sys.argv = ['train_gan.py', 'mnist', '--preset', 'mnist28', '--out', 'run']\n"
+        f"runpy.run_path('{ROOT / 'train_gan.py'}', run_name='__main__')"
+    )
+    result = run_python("-c", program, cwd=tmp_path)
+    assert result.returncode == 2
+    assert remedy in result.stderr
+    assert result.stderr.count("\n") == 1
