@@ -20,6 +20,7 @@ distribution, estimate, face_features, files, follower, gan, images, latents, mo
 plain_features, presets, quality, recorder, records, runs, training.
 """
 
+import contextlib
 import importlib.metadata
 import json
 import platform
@@ -47,28 +48,27 @@ def main():
     schedule = plan(options, preset, len(rows))
     out = files.writable_folder(options.out)
     settings = resolve_settings(options, preset, pixels, fingerprint, held_out)
-    configuration.check_same_run(out, settings)
-
-    gan = build(options, preset, pixels.shape[1:], settings, schedule.total)
-    batches = data.Batches(
-        pixels,
-        rows,
-        options.batch_size,
-        halved=preset.update != "summed",
-        latent_dim=options.latent_dim,
-        latents=preset.latents,
-        shared_latents=preset.shared_latents,
-        seed=options.seed,
-    )
-    distribution.check_batch_size(options.batch_size, batches.real_count)
-    if options.dry_run:
-        return dry_run(gan, batches, schedule, settings, out)
-    make_judge = judge_maker(options, pixels, held_out)
-    if not distribution.is_first():
-        return train(gan, batches, schedule, out, settings, options, make_judge)
-    with files.held(out, f"--out {out}: is being trained in"):
-        configuration.write(out, settings)
-        draw_real(batches, preset.output, out / "real.png")
+    unheld = options.dry_run or not distribution.is_first()
+    with contextlib.nullcontext() if unheld else files.held(out, f"--out {out}: is being trained in"):
+        configuration.check_same_run(out, settings)
+        gan = build(options, preset, pixels.shape[1:], settings, schedule.total)
+        batches = data.Batches(
+            pixels,
+            rows,
+            options.batch_size,
+            halved=preset.update != "summed",
+            latent_dim=options.latent_dim,
+            latents=preset.latents,
+            shared_latents=preset.shared_latents,
+            seed=options.seed,
+        )
+        distribution.check_batch_size(options.batch_size, batches.real_count)
+        if options.dry_run:
+            return dry_run(gan, batches, schedule, settings, out)
+        make_judge = judge_maker(options, pixels, held_out)
+        if distribution.is_first():
+            configuration.write(out, settings)
+            draw_real(batches, preset.output, out / "real.png")
         return train(gan, batches, schedule, out, settings, options, make_judge)
 
 
@@ -92,7 +92,7 @@ def read_options():
         "--cooling",
         type=commands.number(0, 1),
         help="share of the steps, the last ones, in which the learning rate falls to 0 (default: the preset's); "
-        "a finished run that is given more --epochs begins again at the full rate",
+        "given more --epochs, a run takes the rate that belongs to its new length",
     )
     add("--latent-dim", type=commands.integer(1), help="numbers in a latent (default: the preset's)")
     add(
@@ -224,9 +224,7 @@ def build(options, preset, image_shape, settings, steps):
     from facegan import augment, checkpoints, cooling, gan, networks
 
     if settings["precision"] == "mixed_float16" and settings["backend"] == "jax":
-        raise UserError(
-            "--precision mixed_float16: Keras scales losses for it only under TensorFlow; use mixed_bfloat16"
-        )
+        raise UserError("--precision mixed_float16: its scaled losses cannot be trained under JAX; use mixed_bfloat16")
     keras.utils.set_random_seed(options.seed)
     model = gan.GAN(
         networks.build_generator(preset, image_shape, options.latent_dim, settings["precision"], to_train=True),

@@ -4,7 +4,8 @@
 
 Takes every option of train_gan.py, and writes what it writes. --change NAME=VALUE sets a field of the preset's row in
 facegan/presets.py, the value as Python writes it; it may come several times; config.json records the row. What no row
-can say because no preset wants it is here, under TensorFlow only: --r1 and --spectral-norm.
+can say because no preset wants it is here, under TensorFlow only: --r1, for presets that move D on both halves joined,
+and --spectral-norm. config.json does not record these two: give each a folder of its own.
 
 Needs: train_gan.py and what it needs
 """
@@ -45,6 +46,8 @@ def main():
     options, rest = parser.parse_known_args()
     presets.PRESETS[options.preset] = dataclasses.replace(presets.PRESETS[options.preset], **dict(options.change))
     sys.argv[1:] = ["--preset", options.preset, *rest]
+    if options.r1 and presets.PRESETS[options.preset].update != "joined":
+        raise commands.UserError(f"--r1: {options.preset} does not move D once; add --change \"update='joined'\"")
     if options.r1 or options.spectral_norm:
         commands.import_keras()
     if options.r1:

@@ -7,9 +7,13 @@ from facegan import checkpoints, files
 from facegan.commands import UserError
 
 NAME = "config.json"
-# How long a run is, how often it saves and where it runs may change when it goes on; the latter not to the bit.
+# How long a run is, how often it saves and where it runs may change when it goes on; the latter not to the bit, nor the
+# first where the learning rate follows from the length.
 MAY_DIFFER = ("data", "epochs", "steps", "every", "save_minutes", "on_collapse", "quality", "held_out_rows")
+LENGTH = ("epochs", "steps")
 WORTH_A_NOTE = ("precision", "device", "xla", "backend", "versions")
+# What runs did before there was a setting for it.
+ONCE = {"cooling": 0.0}
 
 
 def check_same_run(folder, settings):
@@ -27,7 +31,7 @@ def check_same_run(folder, settings):
     if not path.exists() or not checkpoints.has_state(folder):
         return
     try:
-        before = dict(json.loads(path.read_text(encoding="utf-8")))
+        before = {**ONCE, **json.loads(path.read_text(encoding="utf-8"))}
     except (ValueError, TypeError, OSError):
         raise UserError(f"--out {folder}: its {NAME} cannot be read; name another folder") from None
     differing = [name for name in settings if before.get(name) != settings[name]]
@@ -40,6 +44,8 @@ def check_same_run(folder, settings):
     for name in WORTH_A_NOTE:
         if name in differing:
             print(f"note: {name} was {before.get(name)}, is {settings[name]}: the run goes on, but not to the bit")
+    if settings.get("cooling") and any(name in differing for name in LENGTH):
+        print("note: the learning rate follows the new length of the run, and falls in its last part")
 
 
 def write(folder, settings):

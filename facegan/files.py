@@ -41,7 +41,7 @@ def whole_path(path):
 
 @contextlib.contextmanager
 def held(folder, doing):
-    """Keep a folder for this process; the hold goes with the process however it ends.
+    """Keep a folder for this process against others of this host; the hold goes with the process however it ends.
 
     Args:
         folder: an existing folder. doing: the option and what is done there, for the message.

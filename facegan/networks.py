@@ -40,7 +40,8 @@ def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=F
     for filters, kernel in _fit_to_size(preset.doublings, hidden):
         x = layers.Conv2DTranspose(filters, kernel, strides=2, padding="same", **_weights(preset, dtype))(x)
         x = _generator_tail(x, preset, dtype)
-    flips = to_train and preset.head % 2 and devices.find_device().kind == "cpu"
+    on_cpu = keras.backend.backend() == "tensorflow" and devices.find_device().kind == "cpu"
+    flips = to_train and on_cpu and preset.head % 2
     plain_head = FlippedConv2D if flips else layers.Conv2D
     head = layers.Conv2DTranspose if preset.head_doubles else plain_head
     strides = 2 if preset.head_doubles else 1

@@ -1,6 +1,7 @@
 """A run goes on where it stopped, to the bit, however it stopped; and never in another run's folder."""
 
 import errno
+import json
 import os
 import random
 import signal
@@ -128,3 +129,26 @@ def test_other_settings_in_the_same_folder_are_refused_and_listed_and_nothing_is
     assert train(monkeypatch, other, out) == 2
     assert "fingerprint was" in capsys.readouterr().err
     assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+
+
+def test_a_run_begun_before_there_was_cooling_goes_on_without_it_and_not_with_it(
+    monkeypatch, tmp_path, dataset, capsys
+):
+    out = tmp_path / "run"
+    assert train(monkeypatch, dataset, out, "--steps", "4", "--cooling", "0") == 0
+    config = json.loads((out / "config.json").read_text())
+    del config["cooling"]
+    (out / "config.json").write_text(json.dumps(config))
+    assert train(monkeypatch, dataset, out, "--steps", "6", "--cooling", "0.5") == 2
+    assert "cooling was 0.0, is 0.5" in capsys.readouterr().err
+    assert train(monkeypatch, dataset, out, "--steps", "6", "--cooling", "0") == 0
+    assert "done: 6 steps" in capsys.readouterr().out
+
+
+def test_a_cooled_run_of_another_length_is_told_that_its_rate_follows(monkeypatch, tmp_path, dataset, capsys):
+    out = tmp_path / "run"
+    assert train(monkeypatch, dataset, out, "--steps", "4", "--cooling", "0.5") == 0
+    assert train(monkeypatch, dataset, out, "--steps", "4", "--cooling", "0.5") == 0
+    assert "learning rate follows" not in capsys.readouterr().out
+    assert train(monkeypatch, dataset, out, "--steps", "6", "--cooling", "0.5") == 0
+    assert "learning rate follows the new length" in capsys.readouterr().out
