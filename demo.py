@@ -1,7 +1,7 @@
 """Go the whole way in minutes: draw with the shipped generator, then from photographs to faces of a generator's own.
 
     python demo.py
-    python demo.py my_photos.zip
+    python demo.py my_photos.zip --train="--steps 3000"
 
 PHOTOS is a folder, a .zip or a list of photographs. Left out, the photographs are portraits that the shipped generator
 draws: synthetic, so that nobody's face need come with the scripts. Each stage is a command, which is printed and can be
@@ -10,7 +10,7 @@ what was made by which command, and what it shows: shipped_faces.png and .html, 
 shipped_arithmetic.png, photographs/ (without PHOTOS), faces32.npz, .csv and .png, the run folder run/, faces.png and
 .html, path.png and arithmetic.png. Beside it stand the scripts that it runs.
 
-Needs: facegan/commands.py, demo_page.py, files.py, images.py, model_files.py, npz.py, old_files.py, runs.py
+Needs: facegan/commands.py, demo_page.py, files.py, images.py, model_files.py, npz.py, old_files.py, photos.py, runs.py
 """
 
 import shlex
@@ -19,7 +19,7 @@ import sys
 import time
 from pathlib import Path
 
-from facegan import commands, demo_page, files, npz, runs
+from facegan import commands, demo_page, files, npz, photos, runs
 from facegan.demo_page import Stage
 
 STEPS = 1500
@@ -64,11 +64,14 @@ def parse_arguments(arguments=None):
         type=commands.argument(shlex.split),
         default=[],
         metavar="OPTIONS",
-        help='further options of train_gan.py, in quotes: --train="--steps 3000"',
+        help="further options of train_gan.py, in quotes, joined by =",
     )
     options = parser.parse_args(arguments)
-    if options.photos and not Path(options.photos).exists():
-        raise commands.UserError(f"PHOTOS {options.photos}: no such folder or file")
+    if options.photos:
+        try:
+            photos.open_source(options.photos)
+        except ValueError as error:
+            raise commands.UserError(f"PHOTOS {error}") from None
     return options
 
 
@@ -78,7 +81,8 @@ def default_folder(photos):
 
 
 def shipped_stages(out, options):
-    yield from pictures(out, [], "the shipped generator", "shipped_", SHIPPED_TERMS)
+    result_is = "A smiling woman less a neutral one and with a neutral man is a smiling man."
+    yield from pictures(out, [], "the shipped generator", "shipped_", SHIPPED_TERMS, result_is)
 
 
 def preparing_stages(out, options):
@@ -110,18 +114,19 @@ def training_stages(out, options):
     command = ["train_gan.py", str(data), "--preset", "faces32", "--out", str(out / "run"), "--steps", str(STEPS)]
     yield Stage(
         "A generator trained on them",
-        "A few minutes show that it learns; more photographs and more steps make it good.",
+        "A few minutes show that it learns: the faces are rough. More photographs and more steps make it good.",
         [*command, "--batch-size", str(batch), "--every", str(every), *few, *options.train],
         [out / "run" / "progress.gif", out / "run" / "losses.png"],
     )
 
 
 def drawing_stages(out, options):
-    yield from pictures(out, [str(out / "run")], "the generator just trained", "", TERMS)
+    result_is = "The result is a face again, or something like one; choose your own terms from the faces above."
+    yield from pictures(out, [str(out / "run")], "the generator just trained", "", TERMS, result_is)
 
 
-def pictures(out, model, name, prefix, terms):
-    """Three stages: faces, a path and a sum, drawn by `model`, a list of no MODEL or one."""
+def pictures(out, model, name, prefix, terms, result_is):
+    """Three stages: faces, a path and a sum, drawn by `model`, a list of no MODEL or one; `result_is` of the sum."""
     faces, page, path, result = (
         out / f"{prefix}{file}" for file in ("faces.png", "faces.html", "path.png", "arithmetic.png")
     )
@@ -139,7 +144,7 @@ def pictures(out, model, name, prefix, terms):
     )
     yield Stage(
         "Sums of faces",
-        "Averages of faces are added and subtracted, and the result is a face again.",
+        f"Averages of faces are added and subtracted. {result_is}",
         ["vector_arithmetic.py", *model, *terms, "--out", str(result)],
         [result],
     )

@@ -41,6 +41,7 @@ def main():
         raise UserError("--data: name the .npz of real images; the model lies in no run folder that tells it")
     out = options.out and files.writable_folder(options.out)
 
+    commands.import_keras()
     import rich.console
     import rich.progress
 

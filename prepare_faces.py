@@ -39,10 +39,10 @@ def main(arguments=None):
     options = parse_arguments(arguments)
     out = checked_output(options)
     if out is None:
-        return
+        return None
     if options.merge:
         report(out, *merging.merge(options.merge, out, save_preview))
-        return
+        return None
     settings = chosen_settings(options)
     if settings.crop == "face":
         from facegan import detector
@@ -60,6 +60,8 @@ def main(arguments=None):
         work.finish(preparation.write_settings(settings, options.shard), save_preview)
     report(out, work.rows, work.counts)
     report_speed(tried, time.monotonic() - start, work.photos, book)
+    # A part may be empty, its whole may not.
+    return commands.EXIT_USER_ERROR if not (work.rows or options.shard) else None
 
 
 def parse_arguments(arguments):
@@ -268,7 +270,7 @@ def report(out, rows, counts):
             print(f"{status:{width}} {counts[status]:9,}")
     print(f"{rows:,} rows in {out}, what became of each photo in {out.with_suffix('.csv')}")
     if not rows:
-        print(f"{out}: nothing was kept; the csv says why", file=sys.stderr)
+        print(f"{out}: nothing was kept; the csv says why; try again with --overwrite", file=sys.stderr)
 
 
 def report_speed(tried, seconds, photos_in_all, book):

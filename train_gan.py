@@ -38,7 +38,7 @@ def main():
     fill_from_preset(options, preset)
     commands.import_keras()
 
-    from facegan import configuration, data, devices, distribution, files
+    from facegan import checkpoints, configuration, data, devices, distribution, files
 
     distribution.join()
     distribution.spread(devices.find_device())
@@ -50,6 +50,10 @@ def main():
     settings = resolve_settings(options, preset, pixels, fingerprint, held_out)
     unheld = options.dry_run or not distribution.is_first()
     with contextlib.nullcontext() if unheld else files.held(out, f"--out {out}: is being trained in"):
+        made = checkpoints.steps_made(out)
+        if made > schedule.total:
+            print(f"{out} holds {made:,} steps, more than the {schedule.total:,} asked for: nothing to train")
+            return 0
         configuration.check_same_run(out, settings)
         gan = build(options, preset, pixels.shape[1:], settings, schedule.total)
         batches = data.Batches(
@@ -310,6 +314,7 @@ def train(gan, batches, schedule, out, settings, options, make_judge):
 def dry_run(gan, batches, schedule, settings, out):
     """Print what a run would be: settings, networks, memory, and the time of an epoch from two steps."""
     from facegan import estimate, training
+    from facegan.recorder import duration
 
     print(json.dumps({**settings, "held_out_rows": len(settings["held_out_rows"])}, indent=1))
     gan.generator.summary()
@@ -319,8 +324,8 @@ def dry_run(gan, batches, schedule, settings, out):
         seconds = estimate.seconds_per_step(gan, batches)
     pictures = estimate.draw_diagrams(gan, out)
     print(f"memory for this batch size: about {bytes_needed / 2**30:.1f} GiB")
-    print(f"an epoch of {schedule.epoch:,} steps: about {seconds * schedule.epoch:,.0f} s")
-    print(f"the whole run of {schedule.total:,} steps: about {seconds * schedule.total / 3600:,.1f} h")
+    print(f"an epoch of {schedule.epoch:,} steps: about {duration(seconds * schedule.epoch)}")
+    print(f"the whole run of {schedule.total:,} steps: about {duration(seconds * schedule.total)}")
     print(f"diagrams: {', '.join(pictures) or 'none, since pydot or graphviz is not installed'}")
     return 0
 

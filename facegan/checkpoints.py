@@ -79,6 +79,11 @@ def discard_after(folder, step):
             path.unlink()
 
 
+def steps_made(folder):
+    """The step of the newest whole state in a run folder, 0 without one."""
+    return next((found[0]["step"] for found in map(_read, _existing(folder)) if found), 0)
+
+
 def has_state(folder):
     """Whether a run folder holds any state."""
     return bool(_existing(folder))

@@ -85,10 +85,6 @@ def import_keras():
     try:
         import keras
     except ModuleNotFoundError as error:
-        if error.name == "keras":
-            raise UserError(
-                "this Python has no Keras: pip install -r requirements.txt, or take .venv/bin/python"
-            ) from None
         if error.name not in ("tensorflow", "jax", "torch"):
             raise
         raise UserError(

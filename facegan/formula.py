@@ -37,7 +37,7 @@ class Term:
 
 
 def parse_term(text, sign):
-    """Read "smiling_woman=92,98,99", "92,98,99", "0.5*92" or "smile", the name of a saved direction.
+    """Read "smiling_woman=92,98,99", "92,98,99", "0.5*92" or "smile", the name or path of a saved direction.
 
     Raises:
         ValueError: in one line, what is wrong with it.
@@ -47,7 +47,7 @@ def parse_term(text, sign):
         raise ValueError(f"{text!r} has no name before '='; write name=92,98,99 or 92,98,99")
     match = _WEIGHT.fullmatch(body)
     weight, body = (float(match[1]), match[2].strip()) if match else (1.0, body.strip())
-    named = body.endswith(".npz") or re.fullmatch(r"[^\W\d][^,*]*", body)
+    named = body.endswith(".npz") or "/" in body or re.fullmatch(r"[^\W\d][^,*]*", body)
     if named and not faces.is_photograph(body):
         return Term(sign, weight, name.strip() or Path(body).stem, direction=body)
     return Term(sign, weight, name.strip(), faces=faces.parse(body))
@@ -76,7 +76,7 @@ def with_directions(terms, folders):
 
 def _read(term, folders):
     written = Path(term.direction)
-    candidates = [written, *(Path(folder) / f"{written.name}.npz" for folder in folders)]
+    candidates = [written, Path(f"{written}.npz"), *(Path(folder) / f"{written.name}.npz" for folder in folders)]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
         raise commands.UserError(

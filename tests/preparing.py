@@ -10,7 +10,7 @@ from facegan import commands
 
 
 def prepare(*arguments):
-    prepare_faces.main([str(argument) for argument in arguments])
+    return prepare_faces.main([str(argument) for argument in arguments])
 
 
 def lines(path):

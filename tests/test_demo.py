@@ -187,7 +187,10 @@ def test_photographs_without_faces_are_a_line_that_names_the_reasons(tmp_path):
 
 
 def test_photographs_that_are_not_there_are_one_line(monkeypatch, capsys, shipped):
+    Path("empty").mkdir()
     assert "PHOTOS none" in drawing.refusal(monkeypatch, capsys, demo, "none")
+    assert "holds no pictures" in drawing.refusal(monkeypatch, capsys, demo, "empty")
+    Path("empty").rmdir()
     assert drawing.files_in(".") == []
 
 
@@ -288,6 +291,7 @@ def test_make_demo_runs_the_demo_with_what_make_was_given(tmp_path):
 
     photographs = tmp_path / "my photos"
     photographs.mkdir()
+    (photographs / "me.jpg").touch()
     plain = demo_of()
     assert (plain.photos, plain.out, plain.train) == (None, None, [])
     given = demo_of(f"PHOTOS={photographs}", "DEMO=else where", "TRAIN=--steps 9 --augment")

@@ -198,3 +198,12 @@ def test_celeba_is_fetched_by_the_client_and_prepared(monkeypatch, album, tmp_pa
     assert "goes on" in refused("--download", "celeba", "--out", tmp_path / "g.npz")
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     assert "pip install kagglehub" in refused("--download", "celeba", "--out", tmp_path / "g.npz")
+
+
+def test_photographs_without_a_face_end_with_the_code_of_a_mistake_but_a_part_may_have_none(tmp_path, capsys):
+    (tmp_path / "photos").mkdir()
+    for name in ("a", "b"):
+        Image.new("RGB", (64, 64)).save(tmp_path / "photos" / f"{name}.png")
+    assert prepare(tmp_path / "photos", "--out", tmp_path / "f.npz") == 2
+    assert "nothing was kept; the csv says why; try again with --overwrite" in capsys.readouterr().err
+    assert prepare(tmp_path / "photos", "--out", tmp_path / "g.npz", "--shard", "1/2") is None

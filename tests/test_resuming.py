@@ -39,6 +39,15 @@ def test_a_finished_run_trains_nothing_when_asked_again(monkeypatch, tmp_path, d
     assert "done: 5 steps" in capsys.readouterr().out
 
 
+def test_a_run_that_is_asked_for_fewer_steps_than_it_has_is_left_as_it_is(monkeypatch, tmp_path, dataset, capsys):
+    out = tmp_path / "run"
+    train(monkeypatch, dataset, out, "--steps", "7")
+    before = {path: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    assert train(monkeypatch, dataset, out, "--steps", "4") == 0
+    assert "holds 7 steps, more than the 4 asked for" in capsys.readouterr().out
+    assert {path: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+
+
 @pytest.mark.parametrize(("when", "options"), [(signal.SIGINT, ()), (signal.SIGTERM, ("--cooling", "0.8"))])
 def test_ctrl_c_and_sigterm_save_say_how_to_go_on_and_lose_nothing(
     monkeypatch, tmp_path, dataset, capsys, when, options

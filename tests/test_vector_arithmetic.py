@@ -115,7 +115,8 @@ def test_a_saved_direction_changes_other_faces_by_its_name(monkeypatch, tmp_path
     assert drawing.files_in(tmp_path) == ["smile.npz"]
     run(monkeypatch, model, "--plus", "2*smile", "--apply-to", "7-8", "--out", "changed.png")
     assert drawing.files_in(tmp_path) == ["changed.png", "smile.npz"]
-    run(monkeypatch, model, "--plus", "smile.npz", "--plus", "8", "--out", "sum/sum.png")
+    for name in ("smile.npz", "./smile"):
+        run(monkeypatch, model, "--plus", name, "--plus", "8", "--out", "sum/sum.png")
     faces = latents.latents_of_faces([1, 2, 8], drawing.LATENT_DIM)
     with Image.open("changed.png") as changed, Image.open("sum/sum.png") as total:
         both = numpy.asarray(changed), numpy.asarray(total)
