@@ -5,6 +5,7 @@ word means under one backend; `Step` is the one for the backend in use.
 """
 
 import concurrent.futures
+import itertools
 
 import keras
 
@@ -23,6 +24,18 @@ def read_ahead(stream):
 
 class TensorFlowStep:
     """Gradients from a tape; variables change in place."""
+
+    def fit(self, x, **options):
+        import tensorflow as tf
+
+        # Keras lets tf.data tune itself, and its tuner, asleep for up to a minute, must wake before a process can end.
+        batches = iter(x)
+        first = next(batches)
+        signature = tuple(tf.TensorSpec(array.shape, array.dtype) for array in first)
+        stream = tf.data.Dataset.from_generator(lambda: itertools.chain([first], batches), output_signature=signature)
+        untuned = tf.data.Options()
+        untuned.autotune.enabled = False
+        return super().fit(stream.prefetch(2).with_options(untuned), **options)
 
     def train_step(self, batch):
         return self.step(batch)
@@ -83,7 +96,7 @@ class JaxStep:
         return [*carried, *self.d_optimizer.variables] if self.compiled else carried
 
     def fit(self, x, **options):
-        # TensorFlow reads ahead by itself; here a device would wait while its next batch is drawn.
+        # TensorFlow reads ahead in `prefetch`; here a device would wait while its next batch is drawn.
         return super().fit(read_ahead(distribution.own_share(x)), **options)
 
     def train_step(self, state, batch):
