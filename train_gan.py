@@ -50,11 +50,13 @@ def main():
     settings = resolve_settings(options, preset, pixels, fingerprint, held_out)
     unheld = options.dry_run or not distribution.is_first()
     with contextlib.nullcontext() if unheld else files.held(out, f"--out {out}: is being trained in"):
+        differing = configuration.check_same_run(out, settings)
         made = checkpoints.steps_made(out)
-        if made > schedule.total:
+        if made > schedule.total and not options.dry_run:
             print(f"{out} holds {made:,} steps, more than the {schedule.total:,} asked for: nothing to train")
             return 0
-        configuration.check_same_run(out, settings)
+        if options.cooling and {"epochs", "steps"} & set(differing):
+            print("note: the learning rate follows the new length of the run, and falls in its last part")
         gan = build(options, preset, pixels.shape[1:], settings, schedule.total)
         batches = data.Batches(
             pixels,

@@ -10,7 +10,6 @@ NAME = "config.json"
 # How long a run is, how often it saves and where it runs may change when it goes on; the latter not to the bit, nor the
 # first where the learning rate follows from the length.
 MAY_DIFFER = ("data", "epochs", "steps", "every", "save_minutes", "on_collapse", "quality", "held_out_rows")
-LENGTH = ("epochs", "steps")
 WORTH_A_NOTE = ("precision", "device", "xla", "backend", "versions")
 # What runs did before there was a setting for it.
 ONCE = {"cooling": 0.0}
@@ -24,12 +23,15 @@ def check_same_run(folder, settings):
     Args:
         folder: the run folder, with or without a config.json. settings: what the present command resolved to.
 
+    Returns:
+        The names of the settings that differ and may.
+
     Raises:
         UserError: its config.json has other settings, or cannot be read.
     """
     path = Path(folder) / NAME
     if not path.exists() or not checkpoints.has_state(folder):
-        return
+        return []
     try:
         before = {**ONCE, **json.loads(path.read_text(encoding="utf-8"))}
     except (ValueError, TypeError, OSError):
@@ -44,8 +46,7 @@ def check_same_run(folder, settings):
     for name in WORTH_A_NOTE:
         if name in differing:
             print(f"note: {name} was {before.get(name)}, is {settings[name]}: the run goes on, but not to the bit")
-    if settings.get("cooling") and any(name in differing for name in LENGTH):
-        print("note: the learning rate follows the new length of the run, and falls in its last part")
+    return differing
 
 
 def write(folder, settings):

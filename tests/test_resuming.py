@@ -45,6 +45,8 @@ def test_a_run_that_is_asked_for_fewer_steps_than_it_has_is_left_as_it_is(monkey
     before = {path: path.read_bytes() for path in out.iterdir() if path.is_file()}
     assert train(monkeypatch, dataset, out, "--steps", "4") == 0
     assert "holds 7 steps, more than the 4 asked for" in capsys.readouterr().out
+    assert train(monkeypatch, dataset, out, "--steps", "4", "--seed", "5") == 2
+    assert "seed was 0, is 5" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
 
 
