@@ -15,9 +15,9 @@ Writes into the folder that --out names, and nowhere else:
 Exit codes: 0 done, 2 a mistake in the command, 3 stopped by --on-collapse, 130 and 143 stopped by Ctrl-C and SIGTERM
 after the state was saved.
 
-Needs: facegan/ augment, backend, checkpoints, collapse, commands, configuration, cooling, data, devices, distances,
-distribution, estimate, face_features, files, follower, gan, images, latents, model_files, networks, npz, old_files,
-plain_features, presets, quality, recorder, records, runs, training.
+Needs: facegan/ augment, backend, checkpoints, collapse, commands, configuration, cooling, cpu_layers, data, devices,
+distances, distribution, estimate, face_features, files, follower, gan, images, latents, model_files, networks, npz,
+old_files, plain_features, presets, quality, recorder, records, runs, training.
 """
 
 import contextlib
@@ -234,7 +234,7 @@ def build(options, preset, image_shape, settings, steps):
     keras.utils.set_random_seed(options.seed)
     model = gan.GAN(
         networks.build_generator(preset, image_shape, options.latent_dim, settings["precision"], to_train=True),
-        networks.build_discriminator(preset, image_shape, dtype=settings["precision"]),
+        networks.build_discriminator(preset, image_shape, dtype=settings["precision"], to_train=True),
         networks.build_generator(preset, image_shape, options.latent_dim, dtype="float32"),
         output=preset.output,
         update=preset.update,

@@ -112,7 +112,7 @@ def normalise():
         has_kernel = isinstance(layer, (keras.layers.Conv2D, keras.layers.Dense))
         return keras.layers.SpectralNormalization(copy, dtype=layer.dtype_policy) if has_kernel else copy
 
-    def build_normalised(*arguments, **options):
+    def build_normalised(*arguments, to_train, **options):
         return keras.models.clone_model(build(*arguments, **options), clone_function=wrapped)
 
     networks.build_discriminator = build_normalised

@@ -59,7 +59,7 @@ def run(preset, pixels, options, seed=0, d_factor=1, g_factor=1, one_latent=Fals
     shape = pixels.shape[1:]
     model = gan.GAN(
         networks.build_generator(preset, shape, dtype=precision, to_train=True),
-        networks.build_discriminator(preset, shape, dtype=precision),
+        networks.build_discriminator(preset, shape, dtype=precision, to_train=True),
         networks.build_generator(preset, shape, dtype="float32"),
         output=preset.output,
         update=preset.update,

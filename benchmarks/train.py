@@ -4,8 +4,9 @@
 
 Prints images per second (batch size x steps / seconds, first steps left out) and ratios to the first rival, for the
 same networks; ours with averaging, metrics and its real stream of data, in float32 and in what --precision auto means
-here, and the share of the time that a step waits for data. Everything is measured in turn, --rounds times over, and the
-best of each counts, so that what else the machine does falls on all alike.
+here, the same on Keras's own layers where facegan/cpu_layers.py serves, and the share of the time that a step waits for
+data. Everything is measured in turn, --rounds times over, and the best of each counts, so that what else the machine
+does falls on all alike.
 
 The rivals for a tutorial's networks (cifar32, faces80) are its loop on Keras 2 and the usual DCGAN class on Keras 3;
 ours then trains them by faces32's rule (D moves once a step, on images that G's update draws too). For other presets
@@ -72,7 +73,12 @@ def compare_speed(options):
     precisions = dict.fromkeys(("float32", devices.resolve_precision("auto", devices.find_device())))
     for precision in precisions:
         contestants[f"ours, {precision}"] = functools.partial(our_rate, *arguments, precision)
-        contestants[f"the same, {precision}, batch at hand"] = functools.partial(our_rate, *arguments, precision, True)
+        contestants[f"the same, {precision}, Keras's layers"] = functools.partial(
+            our_rate, *arguments, precision, to_train=False
+        )
+        contestants[f"the same, {precision}, batch at hand"] = functools.partial(
+            our_rate, *arguments, precision, fixed=True
+        )
     rates = dict.fromkeys(contestants, 0.0)
     for _ in range(options.rounds):
         for name, measure in contestants.items():
@@ -95,15 +101,18 @@ def pytorch_rate(options, *how):
     return float(result.stdout.split()[-2])
 
 
-def our_rate(preset, batch_size, steps, precision, fixed=False):
-    """Images per second of our training step under `fit()`; `fixed` gives it one batch again and again."""
+def our_rate(preset, batch_size, steps, precision, fixed=False, to_train=True):
+    """Images per second of our training step under `fit()`.
+
+    `fixed` gives it one batch again and again; without `to_train` the networks are made of Keras's own layers.
+    """
     import keras
 
     from facegan import data, devices, gan, networks
 
     model = gan.GAN(
-        networks.build_generator(preset, preset.image_shape, dtype=precision, to_train=True),
-        networks.build_discriminator(preset, preset.image_shape, dtype=precision),
+        networks.build_generator(preset, preset.image_shape, dtype=precision, to_train=to_train),
+        networks.build_discriminator(preset, preset.image_shape, dtype=precision, to_train=to_train),
         networks.build_generator(preset, preset.image_shape, dtype="float32"),
         output=preset.output,
         update=preset.update,

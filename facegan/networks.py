@@ -1,7 +1,7 @@
 """Builds the generator and the discriminator that a preset describes, for images of any size that halves evenly."""
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from facegan import devices, presets
 
@@ -18,8 +18,8 @@ def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=F
         image_shape: (height, width, channels); sides as `presets.halvings` takes them.
         latent_dim: length of a latent; the preset's if None.
         dtype: Keras dtype policy of the layers; the global one if None. The last layer is float32 under any.
-        to_train: whether it is to be trained rather than saved: it then reckons its last convolution in the way that
-            is trained fastest here. Weights and images are the same.
+        to_train: whether it is to be trained: under TensorFlow on a CPU it is then made of `cpu_layers`, which give
+            the numbers of Keras's layers in less time.
 
     Returns:
         A Functional model, latents (n, latent_dim) float32 → images (n, height, width, channels) float32 in the
@@ -30,43 +30,28 @@ def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=F
     hidden = count - 1 if preset.head_doubles else count
     smallest = (height >> count, width >> count, preset.stem)
 
+    source = _source(to_train)
     latents = keras.Input((latent_dim or preset.latent_dim,), name="latents")
     x = layers.Dense(smallest[0] * smallest[1] * smallest[2], **_weights(preset, dtype))(latents)
     x = layers.Reshape(smallest, dtype=dtype)(x)
-    x = _generator_tail(x, preset, dtype)
+    x = _generator_tail(x, preset, dtype, source)
     for filters, kernel in preset.stem_layers:
-        x = layers.Conv2DTranspose(filters, kernel, padding="same", **_weights(preset, dtype))(x)
-        x = _generator_tail(x, preset, dtype)
+        x = source.Conv2DTranspose(filters, kernel, padding="same", **_weights(preset, dtype))(x)
+        x = _generator_tail(x, preset, dtype, source)
     for filters, kernel in _fit_to_size(preset.doublings, hidden):
-        x = layers.Conv2DTranspose(filters, kernel, strides=2, padding="same", **_weights(preset, dtype))(x)
-        x = _generator_tail(x, preset, dtype)
-    on_cpu = keras.backend.backend() == "tensorflow" and devices.find_device().kind == "cpu"
-    flips = to_train and on_cpu and preset.head % 2
-    plain_head = FlippedConv2D if flips else layers.Conv2D
-    head = layers.Conv2DTranspose if preset.head_doubles else plain_head
-    strides = 2 if preset.head_doubles else 1
+        x = source.Conv2DTranspose(filters, kernel, strides=2, padding="same", **_weights(preset, dtype))(x)
+        x = _generator_tail(x, preset, dtype, source)
+    head, strides = (source.Conv2DTranspose, 2) if preset.head_doubles else (source.Conv2D, 1)
     x = head(channels, preset.head, strides=strides, padding="same", **_weights(preset, dtype))(x)
     images = layers.Activation(preset.output, dtype="float32", name="images")(x)
     return keras.Model(latents, images, name="generator")
 
 
-class FlippedConv2D(layers.Conv2D):
-    """A convolution of odd kernel reckoned as the transposed convolution by its flipped kernel: the same numbers.
-
-    With few channels coming out, oneDNN finds the gradient of such a kernel about three times as fast; forward they
-    cost the same.
-    """
-
-    def convolution_op(self, inputs, kernel):
-        flipped = ops.flip(ops.transpose(kernel, (0, 1, 3, 2)), (0, 1))
-        return ops.conv_transpose(inputs, flipped, strides=1, padding=self.padding)
-
-
-def build_discriminator(preset, image_shape, dtype=None):
+def build_discriminator(preset, image_shape, dtype=None, to_train=False):
     """Build the network that tells real images from generated ones.
 
     Args:
-        preset, image_shape, dtype: as for `build_generator`.
+        preset, image_shape, dtype, to_train: as for `build_generator`.
 
     Returns:
         A Functional model, images (n, height, width, channels) → logits (n, 1) float32, positive for real. It ends
@@ -74,15 +59,16 @@ def build_discriminator(preset, image_shape, dtype=None):
     """
     count = presets.halvings(*image_shape[:2])
     beyond = len(preset.halvings) - presets.halvings(*preset.image_shape[:2])
+    source = _source(to_train)
     images = x = keras.Input(image_shape, name="images")
     first = True
     stem = [(preset.d_stem, 1)] if preset.d_stem else []
     reversed_list = _fit_to_size(preset.halvings[::-1], count + beyond)
     for (filters, kernel), strides in stem + [(layer, 2) for layer in reversed_list[::-1]]:
-        x = layers.Conv2D(filters, kernel, strides=strides, padding="same", **_weights(preset, dtype))(x)
+        x = source.Conv2D(filters, kernel, strides=strides, padding="same", **_weights(preset, dtype))(x)
         if preset.d_batch_norm and not first:
             x = _batch_norm(preset, dtype)(x)
-        x = layers.LeakyReLU(negative_slope=preset.slope, dtype=dtype)(x)
+        x = source.LeakyReLU(negative_slope=preset.slope, dtype=dtype)(x)
         if preset.d_dropout_each:
             x = layers.Dropout(preset.d_dropout, dtype=dtype)(x)
         first = False
@@ -93,14 +79,23 @@ def build_discriminator(preset, image_shape, dtype=None):
     return keras.Model(images, logits, name="discriminator")
 
 
-def _generator_tail(x, preset, dtype):
+def _source(to_train):
+    """The module that convolutions and leaky ReLU are taken from."""
+    if to_train and keras.backend.backend() == "tensorflow" and devices.find_device().kind == "cpu":
+        from facegan import cpu_layers
+
+        return cpu_layers
+    return layers
+
+
+def _generator_tail(x, preset, dtype, source):
     """What follows every layer of the generator but the last: batch norm, activation, dropout."""
     if preset.batch_norm:
         x = _batch_norm(preset, dtype)(x)
     if preset.activation == "relu":
         x = layers.ReLU(dtype=dtype)(x)
     else:
-        x = layers.LeakyReLU(negative_slope=preset.slope, dtype=dtype)(x)
+        x = source.LeakyReLU(negative_slope=preset.slope, dtype=dtype)(x)
     return layers.Dropout(preset.dropout, dtype=dtype)(x) if preset.dropout else x
 
 

@@ -149,20 +149,23 @@ def save_model(model, path, notes):
     # Keras calls `.h5` legacy at each save; it is what people's scripts load.
     absl.logging.set_verbosity(absl.logging.ERROR)
     with files.whole_path(path) as temporary:
-        keras.saving.save_model(_in_float32(model), temporary, include_optimizer=False)
+        keras.saving.save_model(_plain(model), temporary, include_optimizer=False)
         with h5py.File(temporary, "r+") as file:
             file.attrs[ATTRIBUTE] = json.dumps(notes)
 
 
-def _in_float32(model):
-    """The model, or a copy of it where it was built for mixed precision, which a file would hand on to its readers."""
+def _plain(model):
+    """The model, or a copy in float32 and of Keras's own layers where it was built otherwise, to be trained sooner."""
     import keras
 
-    if all(layer.dtype_policy.name == "float32" for layer in model.layers):
+    def own_class(layer):
+        return getattr(keras.layers, type(layer).__name__, type(layer))
+
+    if all(layer.dtype_policy.name == "float32" and type(layer) is own_class(layer) for layer in model.layers):
         return model
 
     def rebuild(layer):
-        return type(layer).from_config({**layer.get_config(), "dtype": "float32"})
+        return own_class(layer).from_config({**layer.get_config(), "dtype": "float32"})
 
     copy = keras.models.clone_model(model, clone_function=rebuild)
     copy.set_weights(model.get_weights())

@@ -64,28 +64,6 @@ def test_dcgan_starts_from_the_papers_weights():
     assert not any("bias" in variable.name for variable in generator.trainable_variables)
 
 
-@pytest.mark.parametrize(("dtype", "rounding"), [("float32", 1e-5), ("mixed_bfloat16", 2e-2)])
-@pytest.mark.parametrize("kernel", [3, 5, 7])
-def test_the_last_layer_of_a_generator_in_training_is_the_same_convolution(kernel, dtype, rounding):
-    layers = [make(2, kernel, padding="same", dtype=dtype) for make in (keras.layers.Conv2D, networks.FlippedConv2D)]
-    images = numpy.random.RandomState(0).standard_normal((3, 9, 8, 5)).astype("float32")
-    for layer in layers:
-        layer.build(images.shape)
-    layers[1].set_weights(layers[0].get_weights())
-    plain, flipped = (numpy.asarray(keras.ops.cast(layer(images), "float32")) for layer in layers)
-    numpy.testing.assert_allclose(flipped, plain, rtol=10 * rounding, atol=rounding)
-
-
-def test_only_a_generator_to_train_has_a_layer_that_is_not_keras_own():
-    preset = presets.PRESETS["mnist28"]
-    kinds = [
-        {type(layer) for layer in networks.build_generator(preset, preset.image_shape, to_train=to_train).layers}
-        for to_train in (False, True)
-    ]
-    assert networks.FlippedConv2D not in kinds[0]
-    assert networks.FlippedConv2D in kinds[1]
-
-
 def test_outputs_are_float32_under_a_mixed_policy():
     preset = presets.PRESETS["mnist28"]
     generator = networks.build_generator(preset, preset.image_shape, dtype="mixed_bfloat16")
