@@ -21,9 +21,6 @@ old_files, plain_features, presets, quality, recorder, records, runs, training.
 """
 
 import contextlib
-import importlib.metadata
-import json
-import platform
 
 from facegan import commands, presets
 from facegan.commands import UserError
@@ -47,7 +44,7 @@ def main():
     rows, held_out = choose_rows(pixels, options)
     schedule = plan(options, preset, len(rows))
     out = files.writable_folder(options.out)
-    settings = resolve_settings(options, preset, pixels, fingerprint, held_out)
+    settings = configuration.resolve(options, preset, pixels.shape[1:], fingerprint, held_out)
     unheld = options.dry_run or not distribution.is_first()
     with contextlib.nullcontext() if unheld else files.held(out, f"--out {out}: is being trained in"):
         differing = configuration.check_same_run(out, settings)
@@ -70,7 +67,10 @@ def main():
         )
         distribution.check_batch_size(options.batch_size, batches.real_count)
         if options.dry_run:
-            return dry_run(gan, batches, schedule, settings, out)
+            from facegan import estimate
+
+            estimate.tell(gan, batches, schedule, settings, out)
+            return 0
         make_judge = judge_maker(options, pixels, held_out)
         if distribution.is_first():
             configuration.write(out, settings)
@@ -192,37 +192,6 @@ def plan(options, preset, count):
     return training.Schedule(total, steps_per_pass, options.every * steps_per_pass)
 
 
-def resolve_settings(options, preset, pixels, fingerprint, held_out):
-    """Everything that the run depends on, as config.json keeps it."""
-    import keras
-
-    from facegan import devices
-
-    device = devices.find_device()
-    given = vars(options)
-    return {
-        **{name: given[name] for name in ("preset", "data", "epochs", "steps", "every", "batch_size", "learning_rate")},
-        **{
-            name: given[name]
-            for name in ("cooling", "latent_dim", "seed", "hold_out", "limit", "average", "loss", "smooth")
-        },
-        **{name: given[name] for name in ("augment", "start_from", "on_collapse", "save_minutes", "quality")},
-        "fingerprint": fingerprint,
-        "image_shape": list(pixels.shape[1:]),
-        "latents": preset.latents,
-        **{f"preset {name}": value for name, value in preset.beyond(given).items()},
-        "precision": devices.resolve_precision(options.precision, device),
-        "device": f"{device.count} x {device.kind} ({device.name})",
-        "xla": devices.compiles_with_xla(device),
-        "backend": keras.backend.backend(),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in ("keras", "numpy", keras.backend.backend())},
-        },
-        "held_out_rows": held_out.tolist(),
-    }
-
-
 def build(options, preset, image_shape, settings, steps):
     """The compiled GAN, with fresh weights or those of --start-from."""
     import keras
@@ -310,25 +279,6 @@ def train(gan, batches, schedule, out, settings, options, make_judge):
         print(f"stopped by --on-collapse {options.on_collapse}{hint}")
         return EXIT_COLLAPSED
     print(f"done: {schedule.total:,} steps; draw faces with: python generate.py {out} --faces 1-25 --out faces.png")
-    return 0
-
-
-def dry_run(gan, batches, schedule, settings, out):
-    """Print what a run would be: settings, networks, memory, and the time of an epoch from two steps."""
-    from facegan import estimate, training
-    from facegan.recorder import duration
-
-    print(json.dumps({**settings, "held_out_rows": len(settings["held_out_rows"])}, indent=1))
-    gan.generator.summary()
-    gan.discriminator.summary()
-    bytes_needed = estimate.memory(gan, batches.batch_size, batches.real_count)
-    with training.explained_limits(batches.batch_size, out):
-        seconds = estimate.seconds_per_step(gan, batches)
-    pictures = estimate.draw_diagrams(gan, out)
-    print(f"memory for this batch size: about {bytes_needed / 2**30:.1f} GiB")
-    print(f"an epoch of {schedule.epoch:,} steps: about {duration(seconds * schedule.epoch)}")
-    print(f"the whole run of {schedule.total:,} steps: about {duration(seconds * schedule.total)}")
-    print(f"diagrams: {', '.join(pictures) or 'none, since pydot or graphviz is not installed'}")
     return 0
 
 

@@ -1,9 +1,11 @@
 """config.json of a run folder: every setting, so that one folder never holds two runs."""
 
+import importlib.metadata
 import json
+import platform
 from pathlib import Path
 
-from facegan import checkpoints, files
+from facegan import checkpoints, devices, files
 from facegan.commands import UserError
 
 NAME = "config.json"
@@ -13,6 +15,40 @@ MAY_DIFFER = ("data", "epochs", "steps", "every", "save_minutes", "on_collapse",
 WORTH_A_NOTE = ("precision", "device", "xla", "backend", "versions")
 # What runs did before there was a setting for it.
 ONCE = {"cooling": 0.0}
+
+
+def resolve(options, preset, image_shape, fingerprint, held_out):
+    """Everything that a run depends on, as config.json keeps it.
+
+    Args:
+        options: of train_gan.py, filled from the preset. preset: a row of `presets.PRESETS`.
+        image_shape: (height, width, channels). fingerprint: of the data set. held_out: rows kept out of training.
+    """
+    import keras
+
+    device = devices.find_device()
+    given = vars(options)
+    return {
+        **{name: given[name] for name in ("preset", "data", "epochs", "steps", "every", "batch_size", "learning_rate")},
+        **{
+            name: given[name]
+            for name in ("cooling", "latent_dim", "seed", "hold_out", "limit", "average", "loss", "smooth")
+        },
+        **{name: given[name] for name in ("augment", "start_from", "on_collapse", "save_minutes", "quality")},
+        "fingerprint": fingerprint,
+        "image_shape": list(image_shape),
+        "latents": preset.latents,
+        **{f"preset {name}": value for name, value in preset.beyond(given).items()},
+        "precision": devices.resolve_precision(options.precision, device),
+        "device": f"{device.count} x {device.kind} ({device.name})",
+        "xla": devices.compiles_with_xla(device),
+        "backend": keras.backend.backend(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in ("keras", "numpy", keras.backend.backend())},
+        },
+        "held_out_rows": held_out.tolist(),
+    }
 
 
 def check_same_run(folder, settings):

@@ -116,7 +116,7 @@ def _is_few(size, channels):
 
 
 def _flip(kernel):
-    """The kernel whose convolution is the transposed convolution by this one, both of stride 1."""
+    """A kernel seen from the other side; of stride 1, its convolution is the transposed convolution by the other."""
     return tf.reverse(tf.transpose(kernel, (0, 1, 3, 2)), (0, 1))
 
 
@@ -135,8 +135,7 @@ def _few_doubled(inputs, kernel):
     reach = max((before + 1) // 2, (size - 1 - before) // 2)
     taps = 2 * reach + 1
     # Pixel 2i + a meets input i + t - reach at tap 2(reach - t) + a + before, which counts from the end as t grows.
-    kernel = tf.reverse(tf.transpose(kernel, (0, 1, 3, 2)), (0, 1))
-    kernel = tf.pad(kernel, [[taps, taps], [taps, taps], [0, 0], [0, 0]])
+    kernel = tf.pad(_flip(kernel), [[taps, taps], [taps, taps], [0, 0], [0, 0]])
     starts = [size - 1 - 2 * reach - before - a + taps for a in (0, 1)]
     places = [kernel[y : y + 2 * taps : 2, x : x + 2 * taps : 2] for y in starts for x in starts]
     return tf.nn.depth_to_space(tf.nn.conv2d(inputs, tf.concat(places, 3), 1, "SAME"), 2)

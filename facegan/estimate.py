@@ -1,11 +1,38 @@
 """What a training run will take, before it starts: memory, seconds, and a diagram of the networks."""
 
 import importlib.util
+import json
 import math
 import shutil
 import time
 
 import numpy
+
+from facegan import training
+from facegan.recorder import duration
+
+
+def tell(gan, batches, schedule, settings, folder):
+    """Print what a run would be: settings, networks, memory, and the time of an epoch from two steps.
+
+    Args:
+        gan: a compiled GAN; it is trained for three steps. batches: a `data.Batches`. schedule: a `training.Schedule`.
+        settings: as `configuration.resolve` gives them. folder: where diagrams go.
+
+    Raises:
+        UserError: the memory is not enough.
+    """
+    print(json.dumps({**settings, "held_out_rows": len(settings["held_out_rows"])}, indent=1))
+    gan.generator.summary()
+    gan.discriminator.summary()
+    bytes_needed = memory(gan, batches.batch_size, batches.real_count)
+    with training.explained_limits(batches.batch_size, folder):
+        seconds = seconds_per_step(gan, batches)
+    pictures = draw_diagrams(gan, folder)
+    print(f"memory for this batch size: about {bytes_needed / 2**30:.1f} GiB")
+    print(f"an epoch of {schedule.epoch:,} steps: about {duration(seconds * schedule.epoch)}")
+    print(f"the whole run of {schedule.total:,} steps: about {duration(seconds * schedule.total)}")
+    print(f"diagrams: {', '.join(pictures) or 'none, since pydot or graphviz is not installed'}")
 
 
 def memory(gan, batch_size, real_count):

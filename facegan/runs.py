@@ -155,7 +155,7 @@ def save_model(model, path, notes):
 
 
 def _plain(model):
-    """The model, or a copy in float32 and of Keras's own layers where it was built otherwise, to be trained sooner."""
+    """The model, or where it was built to be trained faster, a copy in float32 and of Keras's own layers."""
     import keras
 
     def own_class(layer):
