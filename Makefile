@@ -1,6 +1,6 @@
-# make demo                        the whole way, from photographs to vector arithmetic, in minutes: on synthetic ones
-# make demo PHOTOS=folder-or-zip   or on your own
-#   DEMO=folder keeps what it makes elsewhere than in demo/, TRAIN="--steps 3000" adds options to its training
+# make demo                        from photographs to vector arithmetic, in minutes: on synthetic photographs
+# make demo PHOTOS=folder-or-zip   on your own photographs
+#   DEMO=folder puts the results there instead of demo/, TRAIN="--steps 3000" adds options to its training
 # make test                        lint and tests
 # Both set up a virtual environment in .venv first.
 
@@ -23,9 +23,9 @@ demo: .venv/ready
 	$(RUN) demo.py $(if $(PHOTOS),"$(PHOTOS)") $(if $(DEMO),--out "$(DEMO)") $(if $(TRAIN),--train="$(TRAIN)")
 
 test: .venv/ready
-	.venv/bin/ruff check .
-	.venv/bin/ruff format --check .
-	.venv/bin/python -m pytest -m "not slow"
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m pytest -m "not slow"
 
 clean:
-	rm -rf .venv $(or $(DEMO),demo)
+	rm -rf .venv build facegan.egg-info $(or $(DEMO),demo)

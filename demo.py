@@ -1,140 +1,189 @@
-"""Go the whole way in minutes: draw with the shipped generator, then from photographs to faces of a generator's own.
+"""From photographs to faces in minutes: the other scripts, run one after the other.
 
     python demo.py
     python demo.py my_photos.zip --train="--steps 3000"
 
-PHOTOS is a folder, a .zip or a list of photographs. Left out, the photographs are portraits that the shipped generator
-draws: synthetic, so that nobody's face need come with the scripts. Each stage is a command, which is printed and can be
-run alone; the same demo again goes on with the training where it stopped. Writes into the folder of --out: index.html,
-what was made by which command, and what it shows: shipped_faces.png and .html, shipped_path.png,
-shipped_arithmetic.png, photographs/ (without PHOTOS), faces32.npz, .csv and .png, the run folder run/, faces.png and
-.html, path.png and arithmetic.png. Beside it stand the scripts that it runs.
-
-Needs: facegan/commands.py, demo_page.py, files.py, images.py, model_files.py, npz.py, old_files.py, photos.py, runs.py
+Without PHOTOS it draws synthetic portraits to train on. Run it again and it resumes
+the training. Writes into --out a page, index.html, with every command and its result.
+Copy with it: the other scripts, facegan and pretrained.
 """
 
+import dataclasses
+import html
 import shlex
+import string
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from facegan import commands, demo_page, files, npz, photos, runs
-from facegan.demo_page import Stage
+from facegan.common import cli, datasets, files, generators
+from facegan.preparing import photos
 
 STEPS = 1500
 SAVES = 5
 MOST_PHOTOS = 5000
 PORTRAITS = 1000
-FEW_IMAGES = 500  # so few are seen sixty times each and more: augmentation then keeps D from knowing them by heart
+FEW_IMAGES = 500  # with fewer, augmentation keeps the discriminator from memorising them
 BATCH = 64
 TERMS = ("--plus", "1,2,3", "--minus", "4,5,6", "--plus", "7,8,9")
-# What the numbers show is known of the shipped generator only.
-SHIPPED_TERMS = (
-    "--plus",
-    "smiling_woman=18,81,98",
-    "--minus",
-    "neutral_woman=40,51,63",
-    "--plus",
-    "neutral_man=64,95,119",
+# What these numbers show is known for the bundled generator only.
+BUNDLED_TERMS = (
+    *("--plus", "smiling_woman=18,81,98"),
+    *("--minus", "neutral_woman=40,51,63"),
+    *("--plus", "neutral_man=64,95,119"),
 )
+IMAGES = (".png", ".gif", ".jpg")
+PAGE = string.Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>From photographs to faces</title>
+<style>
+body { max-width: 70rem; margin: auto; padding: 1rem; font: 16px/1.5 system-ui, sans-serif; color: #202020 }
+pre { white-space: pre-wrap; padding: .5rem; background: #f4f4f4; border: 1px solid #ccc }
+img { max-width: 100%; max-height: 60rem; vertical-align: top; margin: 2px }
+.many img { height: 9rem }
+</style>
+</head>
+<body>
+<h1>From photographs to faces</h1>
+<p>The command above each picture made it. Run the commands in the folder of the scripts.</p>
+$sections
+</body>
+</html>
+""")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A command of the demo and its results.
+
+    Attributes:
+        title, about: text for people.
+        command: the script's name and its arguments, a list of str.
+        shows: paths of files that it writes; pictures are shown, other files are linked to.
+    """
+
+    title: str
+    about: str
+    command: list
+    shows: list
+
+    @property
+    def text(self):
+        """The command as it is typed."""
+        return shlex.join(["python", *self.command])
 
 
 def main():
     options = parse_arguments()
-    runs.find_generator(None)
-    out = files.writable_folder(options.out or default_folder(options.photos))
+    with cli.naming("bundled generator"):
+        generators.find_generator(None)
+    with cli.naming("--out"):
+        out = files.writable_folder(options.out or default_folder(options.photos))
     done = []
-    for part in (shipped_stages, preparing_stages, training_stages, drawing_stages):
+    for part in (bundled_stages, preparing_stages, training_stages, drawing_stages):
         for stage in part(out, options):
-            seconds = None if is_there(stage) else run(stage, number=len(done) + 1)
+            seconds = None if is_done(stage) else run(stage, number=len(done) + 1)
             done.append((stage, seconds))
-            page = demo_page.page(done, out)
-            with files.whole_file(out / "index.html", "w", encoding="utf-8") as file:
-                file.write(page)
-    print(f"\nall that was made, with its commands: {out / 'index.html'}")
+            text = page(done, out)
+            with files.atomic_write(out / "index.html", "w", encoding="utf-8") as file:
+                file.write(text)
+    print(f"\nall results with their commands: {out / 'index.html'}")
 
 
 def parse_arguments(arguments=None):
-    parser = commands.parser(__doc__)
-    parser.add_argument("photos", nargs="?", metavar="PHOTOS", help="your photographs (default: synthetic portraits)")
-    parser.add_argument("--out", metavar="FOLDER", help="(default demo, or demo/of_NAME for PHOTOS)")
-    parser.add_argument(
+    parser = cli.parser(__doc__)
+    add = parser.add_argument
+    add("photos", nargs="?", metavar="PHOTOS", help="folder, .zip or list of photographs (default: synthetic ones)")
+    add("--out", metavar="FOLDER", help="(default: demo, or demo/of_NAME for PHOTOS)")
+    add(
         "--train",
-        type=commands.argument(shlex.split),
+        type=cli.argument(shlex.split),
         default=[],
         metavar="OPTIONS",
-        help="further options of train_gan.py, in quotes, joined by =",
+        help='more options of train_gan.py, as in --train="--steps 3000"',
     )
     options = parser.parse_args(arguments)
     if options.photos:
-        try:
+        with cli.naming("PHOTOS"):
             photos.open_source(options.photos)
-        except ValueError as error:
-            raise commands.UserError(f"PHOTOS {error}") from None
     return options
 
 
-def default_folder(photos):
-    """Photographs of the user's get a folder of their own: a run folder never holds two runs."""
-    return Path("demo") / f"of_{Path(photos).resolve().stem}" if photos else Path("demo")
+def default_folder(source):
+    """The user's photographs get a folder of their own, since a run folder never holds two runs."""
+    return Path("demo") / f"of_{Path(source).resolve().stem}" if source else Path("demo")
 
 
-def shipped_stages(out, options):
-    result_is = "A smiling woman less a neutral one and with a neutral man is a smiling man."
-    yield from pictures(out, [], "the shipped generator", "shipped_", SHIPPED_TERMS, result_is)
+def bundled_stages(out, options):
+    yield from drawing_commands(
+        out,
+        model=[],
+        name="the bundled generator",
+        prefix="bundled_",
+        terms=BUNDLED_TERMS,
+        about="A smiling woman minus a neutral woman plus a neutral man is a smiling man.",
+    )
 
 
 def preparing_stages(out, options):
     if not options.photos:
         yield Stage(
-            "Photographs that no camera took",
-            "The shipped generator draws the faces, chance the rest. They are synthetic: nobody's face is here.",
+            "Synthetic portraits in place of photographs",
+            "The bundled generator draws the faces; the rest is random. Nobody's photograph is among them.",
             ["make_portraits.py", "--out", str(out / "photographs"), "--count", str(PORTRAITS)],
             [out / "photographs" / f"portrait_{number:04d}.jpg" for number in range(1, 13)],
         )
-    photos = options.photos or str(out / "photographs")
-    data = str(out / "faces32.npz")
+    source, data = options.photos or str(out / "photographs"), str(out / "faces32.npz")
     yield Stage(
-        "Faces cut out of the photographs",
-        "A detector finds the faces; they become 32x32 pixels each, all in one file.",
-        ["prepare_faces.py", photos, "--out", data, "--size", "32", "--limit", str(MOST_PHOTOS), "--overwrite"],
+        "Faces cropped from the photographs",
+        "A detector finds the faces, which are resized to 32x32 pixels and saved in one file.",
+        ["prepare_faces.py", source, "--out", data, "--size", "32", "--limit", str(MOST_PHOTOS), "--overwrite"],
         [out / "faces32.png", out / "faces32.csv"],
     )
 
 
 def training_stages(out, options):
     data = out / "faces32.npz"
-    count = len(npz.open_array(data)[1])
+    count = len(datasets.open_array(data)[1])
     if count < 2:
-        raise commands.UserError(f"PHOTOS: faces were found in {count} of them; {out / 'faces32.csv'} says why")
+        raise cli.UserError(f"PHOTOS: only {count} faces were found in them; {out / 'faces32.csv'} says why")
     batch = min(BATCH, count // 2 * 2)
-    every = max(1, round(STEPS / SAVES / (count // batch)))
+    save_every = max(1, round(STEPS / SAVES / (count // batch)))
     few = ["--augment"] if count < FEW_IMAGES else []
     command = ["train_gan.py", str(data), "--preset", "faces32", "--out", str(out / "run"), "--steps", str(STEPS)]
     yield Stage(
         "A generator trained on them",
-        "A few minutes show that it learns: the faces are rough. More photographs and more steps make it good.",
-        [*command, "--batch-size", str(batch), "--every", str(every), *few, *options.train],
+        "In a few minutes it learns rough faces. More photographs and more steps make it better.",
+        [*command, "--batch-size", str(batch), "--save-every", str(save_every), *few, *options.train],
         [out / "run" / "progress.gif", out / "run" / "losses.png"],
     )
 
 
 def drawing_stages(out, options):
-    result_is = "The result is a face again, or something like one; choose your own terms from the faces above."
-    yield from pictures(out, [str(out / "run")], "the generator just trained", "", TERMS, result_is)
+    yield from drawing_commands(
+        out,
+        model=[str(out / "run")],
+        name="the generator just trained",
+        prefix="",
+        terms=TERMS,
+        about="The result is a face again, or close to one; choose your own terms from the faces above.",
+    )
 
 
-def pictures(out, model, name, prefix, terms, result_is):
-    """Three stages: faces, a path and a sum, drawn by `model`, a list of no MODEL or one; `result_is` of the sum."""
-    faces, page, path, result = (
+def drawing_commands(out, *, model, name, prefix, terms, about):
+    """Three stages, faces, a path and a sum, for `model`, a list of one MODEL or none; `about` describes the sum."""
+    sheet, web_page, path, result = (
         out / f"{prefix}{file}" for file in ("faces.png", "faces.html", "path.png", "arithmetic.png")
     )
     yield Stage(
         f"Faces of {name}",
-        "On the page linked to below, clicks choose faces and write commands.",
-        ["generate.py", *model, "--faces", "1-40", "--columns", "10", "--out", str(faces), "--html", str(page)],
-        [faces, page],
+        "Click faces on the page linked below to build commands from them.",
+        ["generate.py", *model, "--faces", "1-40", "--columns", "10", "--out", str(sheet), "--html", str(web_page)],
+        [sheet, web_page],
     )
     yield Stage(
         "From face to face",
@@ -144,35 +193,71 @@ def pictures(out, model, name, prefix, terms, result_is):
     )
     yield Stage(
         "Sums of faces",
-        f"Averages of faces are added and subtracted. {result_is}",
+        f"Averages of faces are added and subtracted. {about}",
         ["vector_arithmetic.py", *model, *terms, "--out", str(result)],
         [result],
     )
 
 
-def is_there(stage):
-    """Whether a stage need not run: only portraits appear all at once and are never replaced."""
+def is_done(stage):
+    """Whether a stage can be skipped: only portraits, which appear all at once and are never replaced."""
     return stage.command[0] == "make_portraits.py" and stage.shows[0].exists()
 
 
 def run(stage, number):
-    """Run a stage's command and return its seconds; where it fails, end with its exit code."""
+    """Run a stage's command and return its seconds; if it fails, exit with its exit code."""
     print(f"\n{number}. {stage.title}\n{stage.text}", flush=True)
     started = time.monotonic()
     script = Path(__file__).with_name(stage.command[0])
     process = subprocess.Popen([sys.executable, script, *stage.command[1:]])
     try:
         code = process.wait()
-    except (KeyboardInterrupt, commands.Terminated) as stop:
-        # Ctrl-C reached the command too; it saves its state, and must not be left behind or cut short.
-        if isinstance(stop, commands.Terminated):
+    except (KeyboardInterrupt, cli.Terminated) as stop:
+        # Ctrl-C reached the command too; it is saving its state, and must be neither left behind nor cut short.
+        if isinstance(stop, cli.Terminated):
             process.terminate()
         process.wait()
-        raise type(stop)("run the same command to go on") from None
+        raise type(stop)("run the same command to resume") from None
     if code:
         sys.exit(code)
     return time.monotonic() - started
 
 
+def page(done, folder):
+    """Build the page.
+
+    Args:
+        done: pairs of a `Stage` and its seconds, None if it was skipped.
+        folder: the page's own; links are relative to it, and files that do not exist are left out.
+
+    Returns:
+        The text of an HTML file.
+    """
+    sections = [_section(number, *pair, folder) for number, pair in enumerate(done, 1)]
+    return PAGE.substitute(sections="\n".join(sections))
+
+
+def _section(number, stage, seconds, folder):
+    links = [Path(path).relative_to(folder).as_posix() for path in stage.shows if Path(path).is_file()]
+    shown = [link for link in links if Path(link).suffix in IMAGES]
+    others = [link for link in links if link not in shown]
+    took = "was there already" if seconds is None else f"took {seconds:,.0f} s"
+    return "\n".join(
+        [
+            f"<h2>{number}. {html.escape(stage.title)}</h2>",
+            f"<p>{html.escape(stage.about)} This {took}.</p>",
+            f"<pre>{html.escape(stage.text)}</pre>",
+            f'<p class="{"many" if len(shown) > 2 else "few"}">',
+            *(_link(link, f'<img src="{html.escape(link)}" alt="{html.escape(Path(link).stem)}">') for link in shown),
+            "</p>",
+            *(f"<p>{_link(link, html.escape(link))}</p>" for link in others),
+        ]
+    )
+
+
+def _link(link, content):
+    return f'<a href="{html.escape(link)}">{content}</a>'
+
+
 if __name__ == "__main__":
-    commands.run(main)
+    cli.run(main)

@@ -1,41 +1,33 @@
-"""Draw faces from a trained generator, numbered, so that each can be asked for again by its number.
+"""Draw faces from a trained generator, each with its number.
 
     python generate.py runs/faces80 --faces 1-25 --out grid.png
-    python generate.py runs/faces80 --best 25 --of 500 --spread 0.8 --out best.png
-    python generate.py runs/faces80 --faces 1-200 --html faces.html
-    python generate.py runs/faces80 --faces 1-2500 --map map.html
+    python generate.py runs/faces80 --best 25 --of 500 --truncation 0.8 --out best.png
 
-MODEL is a run folder, meaning its best or else newest generator, or a generator file; left out, it is the generator
-that comes with the scripts, pretrained/portraits.h5. Face 12 is the same face whatever else is drawn beside it.
-Writes only what is asked for: the picture of --out, the single images of --each (face_0012.png for face 12, at the
-generator's own size, its pixels as they are), the file of --save-latents, and two kinds of web page that open from the
-disk: --html, where clicks collect faces into groups and show the commands to copy, and --map, where like stands beside
-like. A photograph may stand wherever a face does: 1-9,me.jpg; beside the output (of --each alone: beside its folder)
-stay me-KEY.latent.npz, its latent, found once, and me-KEY.photo.png, it and its reconstruction.
-
-Needs: facegan/arrangement.py, commands.py, contact_page.py, crops.py, detector.py, face_features.py, faces.py,
-files.py, images.py, inversion.py, latents.py, map_page.py, model_files.py, npz.py, old_files.py, page_parts.py,
-photographs.py, photos.py, preparation.py, provenance.py, pyramid.py, runs.py, suppression.py
+Writes only the files that the options name. Face 12 is always the same face.
+A list of faces may hold photographs, as in 1-9,me.jpg: see docs/drawing.md.
+Copy with it: facegan/common; for --best metrics, for --html exploring, for --map both, for photographs preparing too.
 """
 
 import shlex
 from pathlib import Path
 
-import numpy
+from facegan.common import cli, faces, files, images, latents, provenance
 
-from facegan import arrangement, commands, contact_page, faces, files, images, latents, map_page, provenance, runs
+import numpy as np
 
 DEFAULT_FACES = "1-25"
+LIKENESSES = ("face", "colour", "shape")
 
 
 def main():
     options = parse_arguments()
-    source = faces.Source(options.latents, options.spread)
-    numbers = chosen_faces(options, source)
+    check_options(options)
+    source = faces.open_source(options, options.faces or [])
+    numbers = candidates(options, source)
     check_outputs(options, numbers)
-    generator = runs.load_generator(options.model)
+    generator = faces.load_generator(options, source)
     check_sizes(options, options.best or len(numbers), generator)
-    points = chosen_latents(options, source, numbers, generator)
+    points = latents_to_draw(options, source, numbers, generator)
     pixels = generator.draw(points)
     if options.best:
         rows = best_rows(pixels, options.best)
@@ -44,57 +36,51 @@ def main():
     write_pictures(options, generator, numbers, pixels, made_by)
     write_pages(options, generator, numbers, pixels, made_by)
     if options.save_latents:
-        with files.whole_file(options.save_latents) as file:
-            numpy.savez(file, points)
+        with files.atomic_write(options.save_latents) as file:
+            np.savez(file, points)
 
 
 def parse_arguments():
-    parser = commands.parser(__doc__)
-    faces.add_arguments(parser)
-    what = parser.add_argument_group("which faces")
-    what.add_argument(
-        "--faces",
-        type=commands.argument(faces.parse),
-        metavar="LIST",
-        help="numbers and ranges, such as 1-25,30 (default 1-25, or every row of --latents)",
-    )
-    what.add_argument(
-        "--best", type=commands.integer(1), metavar="N", help="the N that the detector finds most face-like"
-    )
-    what.add_argument(
-        "--of", type=commands.integer(1, latents.MOST_FACES), metavar="N", help="--best chooses from faces 1 to N"
-    )
-    what.add_argument(
-        "--value", type=commands.number(-1000, 1000), metavar="X", help="the one face whose latent is all X"
-    )
-    to = parser.add_argument_group("what to write")
-    to.add_argument("--out", metavar="PNG", help="the faces as one picture, each with its number")
-    to.add_argument("--columns", type=commands.integer(1), metavar="N", help="faces in a row of it (default: a square)")
-    to.add_argument("--each", metavar="FOLDER", help="every face as a file of its own; a new or empty folder")
-    to.add_argument("--html", metavar="HTML", help="a page to choose faces on and copy commands from")
-    to.add_argument("--map", metavar="HTML", help="a page with the faces laid out like beside like, to move and zoom")
-    to.add_argument(
-        "--like",
-        choices=arrangement.KINDS,
-        default="face",
-        help="what makes faces alike on the map: what the face detector sees, colour, or shape (default face)",
-    )
-    to.add_argument("--save-latents", metavar="NPZ", help="the latents drawn, one row a face")
+    parser = cli.parser(__doc__)
+    which = parser.add_argument_group("which faces")
+    add = which.add_argument
+    help_faces = f"such as 1-25,30 (default: {DEFAULT_FACES}, or all rows of --latents)"
+    add("--faces", type=cli.argument(faces.parse), metavar="LIST", help=help_faces)
+    add("--best", type=cli.integer(1), metavar="N", help="the N that look most like a face to the detector")
+    add("--of", type=cli.integer(1, latents.MOST_FACES), metavar="N", help="with --best: choose from faces 1 to N")
+    add("--value", type=cli.number(-1000, 1000), metavar="X", help="one face, whose latent is X everywhere")
+    faces.add_arguments(parser, which)
+    add = parser.add_argument_group("what to write").add_argument
+    add("--out", metavar="PNG", help="the faces in one picture, numbered")
+    add("--columns", type=cli.integer(1), metavar="N", help="with --out: faces in a row (default: a square)")
+    add("--each", metavar="FOLDER", help="every face in its own file, in a new or empty folder")
+    add("--save-latents", metavar="NPZ", help="the latents, a row for each face")
+    add("--html", metavar="HTML", help="a page to select faces on and copy commands from")
+    add("--map", metavar="HTML", help="a page with similar faces side by side, to pan and zoom")
+    add("--like", choices=LIKENESSES, default=LIKENESSES[0], help="with --map: what makes faces similar")
     return parser.parse_args()
 
 
-def chosen_faces(options, source):
-    """The faces to draw, for --best those to choose from; for --value the one label that stands under it."""
-    if options.value is not None:
-        if options.faces or options.latents or options.best or options.html or options.map:
-            raise commands.UserError(
-                "--value: is one face without a number; only --out, --each and --columns go with it"
-            )
-        return [f"{options.value:g}"]
+def check_options(options):
+    """Check that the options go together and that the folders that they need were copied."""
+    if options.value is not None and (options.faces or options.latents or options.best or options.html or options.map):
+        raise cli.UserError("--value: draws one face without a number; use it only with --out, --each and --columns")
     if options.of and (options.faces or options.latents or not options.best):
-        raise commands.UserError(
-            "--of: goes with --best and numbered faces; leave out --faces and --latents, add --best"
-        )
+        raise cli.UserError("--of: goes with --best and numbered faces; leave out --faces and --latents, add --best")
+    if not (options.out or options.each or options.html or options.map or options.save_latents):
+        raise cli.UserError("--out: nothing to write; add --out grid.png, --each, --html, --map or --save-latents")
+    if options.best:
+        cli.require_rooms(("metrics",), "--best")
+    if options.html:
+        cli.require_rooms(("exploring",), "--html")
+    if options.map:
+        cli.require_rooms(("exploring", "metrics") if options.like == "face" else ("exploring",), "--map")
+
+
+def candidates(options, source):
+    """The faces to draw, for --best those to choose from, for --value the label of the one."""
+    if options.value is not None:
+        return [f"{options.value:g}"]
     if options.of:
         chosen = list(range(1, options.of + 1))
     elif options.faces is None and source.rows is not None:
@@ -102,50 +88,54 @@ def chosen_faces(options, source):
     else:
         chosen = options.faces or faces.parse(DEFAULT_FACES)
     if options.best and options.best > len(chosen):
-        raise commands.UserError(f"--best {options.best}: there are {len(chosen)} to choose from; add --of 500")
-    source.check(chosen)
+        raise cli.UserError(f"--best {options.best}: there are {len(chosen)} to choose from; add --of 500")
     return chosen
 
 
 def check_outputs(options, numbers):
-    """Find out before the work whether everything asked for can be written and MODEL is there."""
-    named = {"--out": ".png", "--save-latents": ".npz", "--html": ".html", "--map": ".html"}
-    paths = {option: getattr(options, option[2:].replace("-", "_")) for option in named}
-    if not (options.each or any(paths.values())):
-        raise commands.UserError("--out: nothing to write; add --out grid.png, --each, --html, --map or --save-latents")
-    runs.find_generator(options.model)
-    for option, path in paths.items():
+    """Check before the work that everything asked for can be written."""
+    outputs = (
+        ("--out", options.out, ".png"),
+        ("--save-latents", options.save_latents, ".npz"),
+        ("--html", options.html, ".html"),
+        ("--map", options.map, ".html"),
+    )
+    for option, path, suffix in outputs:
         if path:
-            files.writable_path(path, option, (named[option],))
+            with cli.naming(option):
+                files.writable_path(path, (suffix,))
     if options.each:
-        folder = files.writable_folder(options.each, "--each")
+        with cli.naming("--each"):
+            folder = files.writable_folder(options.each)
         names = {file_name(number) for number in numbers}
         others = sorted(path.name for path in folder.iterdir() if path.name not in names)
         if others:
-            raise commands.UserError(f"--each {folder}: holds other files ({others[0]}); name a new or empty folder")
+            raise cli.UserError(f"--each {folder}: has other files in it ({others[0]}); name a new or empty folder")
 
 
 def check_sizes(options, count, generator):
-    try:
-        if options.out:
+    """Check that the picture and the map do not become too large."""
+    if options.out:
+        with cli.naming("--out:"):
             images.layout(count, generator.height, generator.width, options.columns)
-        if options.map:
-            map_page.check_size(count, generator.height, generator.width)
-    except ValueError as error:
-        raise commands.UserError(f"{'--map' if options.map else '--out'}: {error}") from None
+    if options.map:
+        from facegan.exploring import web_pages
+
+        with cli.naming("--map:"):
+            web_pages.check_map_size(count, generator.height, generator.width)
 
 
-def chosen_latents(options, source, numbers, generator):
+def latents_to_draw(options, source, numbers, generator):
     if options.value is not None:
-        return latents.spread(latents.constant(options.value, generator.latent_dim), options.spread)
+        return latents.truncate(latents.constant(options.value, generator.latent_dim), options.truncation)
     return source.latents_of(numbers, generator, output_folder(options))
 
 
 def best_rows(pixels, count):
-    """The rows of the `count` images that the detector holds most surely for faces, surest first."""
-    from facegan import face_features
+    """The rows of the `count` images that are most surely faces to the detector, the surest first."""
+    from facegan.metrics import face_features
 
-    return numpy.argsort(-face_features.face_log_odds(pixels), kind="stable")[:count]
+    return np.argsort(-face_features.face_log_odds(pixels), kind="stable")[:count]
 
 
 def write_pictures(options, generator, numbers, pixels, made_by):
@@ -159,34 +149,40 @@ def write_pictures(options, generator, numbers, pixels, made_by):
 
 
 def write_pages(options, generator, numbers, pixels, made_by):
+    if not (options.html or options.map):
+        return
+    from facegan.exploring import map_layout, web_pages
+
     shown = images.shown(pixels, generator.pixel_range)
     model = shlex.quote(str(options.model)) if options.model else ""
-    labels = [str(number) for number in numbers]
     repeated = ["--latents", str(options.latents)] if options.latents else []
-    repeated += ["--spread", f"{options.spread:g}"] if options.spread != 1 else []
+    repeated += ["--truncation", f"{options.truncation:g}"] if options.truncation != 1 else []
+    command = {"model": model, "options": shlex.join(repeated), "made_by": made_by}
     if options.html:
-        text = contact_page.contact_page(shown, labels, model, shlex.join(repeated), made_by)
-        with files.whole_file(options.html, "w", encoding="utf-8") as file:
-            file.write(text)
+        write_text(options.html, web_pages.contact_page(shown, numbers, **command))
     if options.map:
-        order = arrangement.arrange(arrangement.describe(pixels, options.like))
-        text = map_page.map_page(shown, labels, order, model, shlex.join(repeated), made_by)
-        with files.whole_file(options.map, "w", encoding="utf-8") as file:
-            file.write(text)
+        order = map_layout.arrange(map_layout.describe(pixels, options.like))
+        write_text(options.map, web_pages.map_page(shown, numbers, order, **command))
+
+
+def write_text(path, text):
+    with files.atomic_write(path, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def file_name(number):
+    """The name of a face's file in the folder of --each."""
     if isinstance(number, int):
         return f"face_{number:04d}.png"
     return f"face_{number.stem}.png" if isinstance(number, Path) else f"face_value_{number}.png"
 
 
 def output_folder(options):
-    """Where the latents of photographs are kept: beside the first output, but never among the files of --each."""
+    """The folder for the files of photographs: that of the first output, but never that of --each itself."""
     outputs = (options.out, options.html, options.map, options.save_latents)
     beside = [Path(path).parent for path in outputs if path]
     return beside[0] if beside else Path(options.each).absolute().parent
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    cli.run(main)

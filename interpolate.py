@@ -1,116 +1,108 @@
-"""Walk from face to face through the latent space and draw what lies between.
+"""Walk from face to face through the latent space and draw the faces in between.
 
     python interpolate.py runs/faces80 --faces 3,17,42 --steps 10 --method both --out path.png
     python interpolate.py runs/faces80 --faces 3,17,42 --steps 20 --loop --out walk.gif
-    python interpolate.py runs/faces80 --pairs 10 --out pairs.png
-    python interpolate.py runs/faces80 --faces 1,2,3,4 --square --steps 8 --out square.png
 
-Each leg has --steps faces, both ends included; a stop that two legs share is drawn once. slerp follows the great
-circle between two latents, lerp the straight line; "both" draws one above the other and the length of the latents
-below. An --out that ends in .gif is a moving picture. MODEL left out is the generator that comes with the scripts. A
-photograph may stand wherever a face does: 3,me.jpg. Writes --out, and for a photograph beside it me-KEY.latent.npz, its
-latent, found once, and me-KEY.photo.png, it and its reconstruction.
-
-Needs: facegan/commands.py, crops.py, curves.py, detector.py, face_features.py, faces.py, files.py, images.py,
-inversion.py, latents.py, model_files.py, npz.py, old_files.py, photographs.py, photos.py, preparation.py,
-provenance.py, pyramid.py, runs.py, suppression.py
+Writes only --out: a row of faces for each leg of the walk, or a moving GIF.
+A list of faces may hold photographs, as in 3,me.jpg: see docs/drawing.md.
+Copy with it: facegan/common; for photographs exploring, preparing and metrics.
 """
 
-import numpy
+import io
 
-from facegan import commands, curves, faces, files, images, latents, provenance, runs
+from facegan.common import cli, faces, files, images, latents, provenance
+
+import numpy as np
+from PIL import Image
 
 CAPTIONS = {"lerp": "lerp: the straight line", "slerp": "slerp: the great circle"}
+CURVES_HEIGHT = 180  # pixels
+DOTS_PER_INCH = 100
 
 
 def main():
     options = parse_arguments()
     walks = chosen_walks(options)
-    source = faces.Source(options.latents, options.spread)
-    source.check([face for walk in walks for face in walk])
-    options.out = files.writable_path(options.out, "--out", (".png", ".gif"))
-    runs.find_generator(options.model)
-    generator = runs.load_generator(options.model)
-    stops = [source.latents_of(walk, generator, options.out.parent) for walk in walks]
-    made_by = provenance.record(generator, [face for walk in walks for face in walk])
-    if options.out.suffix.lower() == ".gif":
+    chosen = [face for walk in walks for face in walk]
+    source = faces.open_source(options, chosen)
+    with cli.naming("--out"):
+        out = files.writable_path(options.out, (".png", ".gif"))
+    generator = faces.load_generator(options, source)
+    check_size(options, walks, generator)
+    stops = [source.latents_of(walk, generator, out.parent) for walk in walks]
+    made_by = provenance.record(generator, chosen)
+    if is_gif(options):
         frames = moving_picture(options, generator, walks, stops)
-        provenance.save_gif(frames, options.out, made_by, options.milliseconds)
+        provenance.save_gif(frames, out, made_by, options.milliseconds)
     elif options.square:
-        provenance.save_png(square(options, generator, walks[0], stops[0]), options.out, made_by)
+        provenance.save_png(square(options, generator, walks[0], stops[0]), out, made_by)
     else:
-        provenance.save_png(strips(options, generator, walks, stops), options.out, made_by)
+        provenance.save_png(strips(options, generator, walks, stops), out, made_by)
 
 
 def parse_arguments():
-    parser = commands.parser(__doc__)
-    faces.add_arguments(parser)
-    parser.add_argument(
-        "--faces",
-        type=commands.argument(faces.parse),
-        metavar="LIST",
-        help="the stops, two or more, such as 3,17,42 (default with --pairs N: 1 to 2N)",
-    )
-    parser.add_argument("--out", required=True, metavar="FILE", help="the picture to write, .png or .gif")
-    parser.add_argument(
-        "--steps",
-        type=commands.integer(2, 1000),
-        default=10,
-        metavar="N",
-        help="faces of a leg, its ends included (default 10)",
-    )
-    parser.add_argument(
-        "--method", choices=("slerp", "lerp", "both"), default="slerp", help="the way between two faces (default slerp)"
-    )
-    parser.add_argument("--loop", action="store_true", help="go back from the last face to the first")
-    parser.add_argument(
-        "--pairs",
-        type=commands.integer(1, 1000),
-        metavar="N",
-        help="N walks of two faces each: the faces two by two, or two faces and those that follow each by number",
-    )
-    parser.add_argument("--square", action="store_true", help="the surface between four faces, its corners")
-    parser.add_argument(
-        "--milliseconds",
-        type=commands.integer(20, 10_000),
-        default=80,
-        metavar="N",
-        help="each picture of a .gif stays so long (default 80)",
-    )
+    parser = cli.parser(__doc__)
+    which = parser.add_argument_group("which faces")
+    add = which.add_argument
+    add("--faces", type=cli.argument(faces.parse), metavar="LIST", help="the stops of the walk, such as 3,17,42")
+    add("--pairs", type=cli.integer(1, 1000), metavar="N", help="N walks of two faces, such as 1 and 2, 3 and 4, …")
+    faces.add_arguments(parser, which)
+    add = parser.add_argument_group("the walk").add_argument
+    add("--steps", type=cli.integer(2, 1000), default=10, metavar="N", help="faces in each leg, both ends included")
+    add("--method", choices=("slerp", "lerp", "both"), default="slerp", help="great circle, straight line, or both")
+    add("--loop", action="store_true", help="return from the last face to the first")
+    add("--square", action="store_true", help="draw a square of faces between four")
+    add = parser.add_argument_group("what to write").add_argument
+    add("--out", required=True, metavar="FILE", help="the picture, .png or .gif")
+    add("--milliseconds", type=cli.integer(20, 10_000), default=80, metavar="N", help="duration of a frame in a .gif")
     return parser.parse_args()
+
+
+def is_gif(options):
+    return options.out.lower().endswith(".gif")
 
 
 def chosen_walks(options):
     """The walks to draw, each a list of two faces or more."""
     if options.square:
-        if options.pairs or options.loop or options.out.endswith(".gif"):
-            raise commands.UserError("--square: is one still picture; leave out --pairs, --loop and .gif")
+        if options.pairs or options.loop or is_gif(options):
+            raise cli.UserError("--square: makes one still picture; leave out --pairs, --loop and .gif")
         if len(options.faces or []) != 4:
-            raise commands.UserError("--faces: --square needs four, the corners from top left to bottom right")
+            raise cli.UserError("--faces: --square needs four, its corners from top left to bottom right")
         return [options.faces]
     if options.pairs:
         return chosen_pairs(options.faces, options.pairs)
     if len(options.faces or []) < 2:
-        raise commands.UserError("--faces: a walk needs two faces or more, such as --faces 3,17")
+        raise cli.UserError("--faces: a walk needs two faces or more, such as --faces 3,17")
     return [options.faces]
 
 
 def chosen_pairs(chosen, count):
+    """Pairs of faces: consecutive ones of a list, or if two numbers a and b are given, a and b, a + 1 and b + 1, …"""
     if chosen is None:
         chosen = list(range(1, 2 * count + 1))
     if len(chosen) == 2 and all(isinstance(face, int) for face in chosen):
         return [[chosen[0] + k, chosen[1] + k] for k in range(count)]
     if len(chosen) == 2 * count:
         return [chosen[k : k + 2] for k in range(0, len(chosen), 2)]
-    raise commands.UserError(f"--pairs {count}: needs {2 * count} faces, or two to count on from, not {len(chosen)}")
+    raise cli.UserError(f"--pairs {count}: needs {2 * count} faces, or two to count up from, not {len(chosen)}")
 
 
 def chosen_methods(options):
     return ("lerp", "slerp") if options.method == "both" else (options.method,)
 
 
+def check_size(options, walks, generator):
+    """Check that a still picture does not become too large."""
+    rows = options.steps if options.square else sum(len(walk) - 1 + options.loop for walk in walks)
+    if not is_gif(options):
+        with cli.naming("--steps:"):
+            count = rows * options.steps * len(chosen_methods(options))
+            images.layout(count, generator.height, generator.width, options.steps)
+
+
 def strips(options, generator, walks, stops):
-    """A strip a walk and method, each leg on a row of its own; under both methods the length of the latents."""
+    """A strip for each walk and method, with a row for each leg; with both methods also the length of the latents."""
     pictures, captions = [], []
     for walk, ends in zip(walks, stops, strict=True):
         paths = {m: latents.path(ends, options.steps, m, options.loop) for m in chosen_methods(options)}
@@ -119,23 +111,23 @@ def strips(options, generator, walks, stops):
             pictures.append(legs(pixels, walk, options.steps))
             captions.append(CAPTIONS[method] if len(paths) > 1 else "")
         if len(paths) > 1:
-            pictures.append(curves.lengths(paths, pictures[-1].width))
+            pictures.append(length_curves(paths, pictures[-1].width))
             captions.append("")
     return images.stack(pictures, captions)
 
 
 def legs(pixels, walk, steps):
-    """The images of one walk in rows of `steps`; rows after the first start empty where the shared stop would stand."""
+    """The images of a walk in rows of `steps`; rows after the first begin with a blank for the stop that they share."""
     labels = [
         faces.label(walk[k // (steps - 1) % len(walk)]) if k % (steps - 1) == 0 else "" for k in range(len(pixels))
     ]
     starts = list(range(steps, len(pixels), steps - 1))
-    pixels = numpy.insert(pixels, starts, 255, axis=0)
-    return images.grid(pixels, steps, numpy.insert(numpy.array(labels, object), starts, ""))
+    pixels = np.insert(pixels, starts, 255, axis=0)
+    return images.grid(pixels, steps, np.insert(np.array(labels, object), starts, ""))
 
 
 def square(options, generator, corners, ends):
-    """The surface between four faces; with both methods one beside the other."""
+    """A square of faces between four in its corners; with both methods, two squares side by side."""
     labels = [""] * options.steps**2
     for place, face in zip((0, options.steps - 1, -options.steps, -1), corners, strict=True):
         labels[place] = faces.label(face)
@@ -148,15 +140,48 @@ def square(options, generator, corners, ends):
 
 
 def moving_picture(options, generator, walks, stops):
-    """The frames of a GIF: in each a face of every walk and method."""
+    """The frames of a GIF, each with a face of every walk and method."""
     methods = chosen_methods(options)
     paths = [latents.path(ends, options.steps, method, options.loop) for ends in stops for method in methods]
-    pixels = images.shown(generator.draw(numpy.concatenate(paths)), generator.pixel_range)
+    pixels = images.shown(generator.draw(np.concatenate(paths)), generator.pixel_range)
     pixels = pixels.reshape(len(walks) * len(methods), -1, *pixels.shape[1:])
     labels = [method for _ in walks for method in methods] if len(methods) > 1 else None
     columns = len(methods) if len(methods) > 1 else None
     return [images.grid(pixels[:, k], columns, labels) for k in range(pixels.shape[1])]
 
 
+def length_curves(paths, width):
+    """Plot the length of the latents of each path, step by step.
+
+    On a straight line between two latents it drops in the middle to lengths that the generator never saw in training;
+    on a great circle it does not.
+
+    Args:
+        paths: a dictionary from names to latents (n, latent_dim). width: of the picture in pixels.
+
+    Returns:
+        A PIL image, mode "RGB".
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(max(width, 320) / DOTS_PER_INCH, CURVES_HEIGHT / DOTS_PER_INCH), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for name, path in paths.items():
+        axes.plot(np.arange(1, len(path) + 1), np.linalg.norm(path, axis=1), marker=".", label=name)
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlabel("step", fontsize=8)
+    axes.set_ylabel("length of the latent", fontsize=8)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="lower right", fontsize=8)
+    memory = io.BytesIO()
+    figure.savefig(memory, dpi=DOTS_PER_INCH)
+    return Image.open(memory).convert("RGB")
+
+
 if __name__ == "__main__":
-    commands.run(main)
+    cli.run(main)

@@ -1,32 +1,40 @@
-"""Draw portraits with a generator and save them as if they were photographs, to prepare and to train on.
+"""Draw synthetic portraits that stand in for photographs, to prepare and to train on.
 
     python make_portraits.py --out demo/photographs --count 1000
+    python make_portraits.py runs/faces80 --out portraits --seed 1
 
-They are synthetic: every face is drawn by the generator, every background by chance, and nobody's photograph is among
-them. They show the way from photographs to faces where there are no photographs at hand. MODEL is a run folder or a
-generator file; left out, it is the generator that comes with the scripts. portrait_0012.jpg shows face 12, the same
-whatever --count is. Writes these files into the folder of --out, which appears when all of them are drawn.
-
-Needs: facegan/commands.py, files.py, images.py, latents.py, model_files.py, old_files.py, portraits.py, progress.py,
-runs.py
+A generator draws the faces; backgrounds, clothes and hair are random. Writes
+portrait_0001.jpg, portrait_0002.jpg, … into --out once all are drawn.
+Copy with it: facegan/common.
 """
 
 import shutil
 from pathlib import Path
 
-import numpy
+from facegan.common import cli, faces, files, generators, latents
 
-from facegan import commands, files, latents, portraits, progress, runs
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter
 
-AT_ONCE = 64
+BATCH = 64
 JPEG_QUALITY = 92
+SHORT_SIDES = (150, 420)  # of a portrait, in pixels
+PROPORTIONS = (1.0, 1.5)  # of its longer side to its shorter one
+FACE_HEIGHTS = (0.38, 0.62)  # as a share of its shorter side
+TALLER = (1.18, 1.32)  # a face's height over its width: data sets crop faces to squares, but heads are not square
+LARGEST_TURN = 8  # degrees
+HAIR = np.array([(28, 24, 22), (58, 40, 28), (92, 62, 38), (150, 112, 64), (130, 66, 34), (150, 148, 145)])
+FEATHER = 0.25  # share of the face's half side over which it blends into its surroundings
 
 
 def main():
     options = parse_arguments()
-    out = checked_folder(options.out)
-    runs.find_generator(options.model)
-    generator = runs.load_generator(options.model)
+    with cli.naming("MODEL"):
+        generators.find_generator(options.model)
+    with cli.naming("--out"):
+        out = new_folder(options.out)
+    with cli.naming("MODEL"):
+        generator = generators.load_generator(options.model)
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir()
@@ -41,50 +49,134 @@ def main():
 
 
 def parse_arguments():
-    parser = commands.parser(__doc__)
-    parser.add_argument(
-        "model", nargs="?", metavar="MODEL", help="a run folder or a generator file (default: the shipped generator)"
-    )
-    parser.add_argument("--out", required=True, metavar="FOLDER", help="a new or empty folder")
-    parser.add_argument(
-        "--count", type=commands.integer(1, latents.MOST_FACES), default=1000, metavar="N", help="(default 1000)"
-    )
-    parser.add_argument(
-        "--seed", type=commands.integer(0), default=0, metavar="N", help="of all but the faces (default 0)"
-    )
-    parser.add_argument(
-        "--spread",
-        type=commands.number(0, 100, above=True),
-        default=0.9,
-        metavar="X",
-        help="below 1 draws tamer faces: every latent times X (default 0.9)",
-    )
+    parser = cli.parser(__doc__)
+    faces.add_model(parser)
+    add = parser.add_argument
+    add("--out", required=True, metavar="FOLDER", help="a new or empty folder for the portraits")
+    add("--count", type=cli.integer(1, latents.MOST_FACES), default=1000, metavar="N", help="portraits to draw")
+    add("--seed", type=cli.integer(0), default=0, metavar="N", help="of everything but the faces")
+    faces.add_truncation(parser, 0.9)
     return parser.parse_args()
 
 
-def checked_folder(path):
-    """The folder of --out, not made yet, or UserError before any work."""
+def new_folder(path):
+    """The absolute path of a folder to be made later, or ValueError if something is there or it cannot be made."""
     out = Path(path)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise commands.UserError(f"--out {out}: is there and not empty; name a new folder, or remove it")
+        raise ValueError(f"{out}: exists and is not empty; name a new folder, or remove it")
     files.writable_folder(out.absolute().parent)
     return out.absolute()
 
 
 def draw(generator, options, folder):
-    """Draw and save the portraits; each has a random state of its own, so that it depends on no other."""
-    numbers = range(1, options.count + 1)
-    with progress.Progress(options.count) as bar:
-        for first in range(0, options.count, AT_ONCE):
-            chosen = numbers[first : first + AT_ONCE]
-            points = latents.latents_of_faces(chosen, generator.latent_dim, generator.distribution)
-            faces = generator.draw(latents.spread(points, options.spread))
-            for number, face in zip(chosen, faces, strict=True):
-                picture = portraits.portrait(face, numpy.random.default_rng([options.seed, number]))
-                comment = f"synthetic, no photograph: face {number} of {generator.path.name} {generator.fingerprint}"
-                picture.save(folder / f"portrait_{number:04d}.jpg", quality=JPEG_QUALITY, comment=comment)
-            bar.update(chosen[-1], chosen[-1])
+    """Draw and save the portraits, each with its own random state, so that it does not depend on the others."""
+    from rich.console import Console
+    from rich.progress import track
+
+    for first in track(range(1, options.count + 1, BATCH), "drawing", console=Console(stderr=True)):
+        numbers = range(first, min(first + BATCH, options.count + 1))
+        pixels = generator.draw(latents.truncate(generator.latents_of(numbers), options.truncation))
+        for number, face in zip(numbers, pixels, strict=True):
+            picture = portrait(face, np.random.default_rng([options.seed, number]))
+            comment = f"synthetic, no photograph: face {number} of {generator.path.name} {generator.fingerprint}"
+            picture.save(folder / f"portrait_{number:04d}.jpg", quality=JPEG_QUALITY, comment=comment)
+
+
+def portrait(face, random):
+    """Draw one portrait.
+
+    Args:
+        face: pixels (height, width, 1 or 3) uint8, filled by a face.
+        random: a `np.random.Generator` for everything else.
+
+    Returns:
+        A PIL image, mode "RGB", with sides of 150 to 630 pixels.
+    """
+    face = np.broadcast_to(face, (*face.shape[:2], 3))
+    short = random.uniform(*SHORT_SIDES)
+    sides = np.array([short, short * random.uniform(*PROPORTIONS)]).round().astype(int)
+    size = tuple(sides.tolist() if random.random() < 0.75 else sides[::-1].tolist())
+    height = short * random.uniform(*FACE_HEIGHTS)
+    half = np.array([height / random.uniform(*TALLER), height]) / 2
+    # This leaves room for hair above and on both sides; shoulders may be cut off below.
+    low, high = half * (1.3, 1.5), np.array(size) - half * (1.3, 1.2)
+    middle = random.uniform(low, np.maximum(low, high))
+
+    picture = background(size, random)
+    _draw_bust(picture, face, middle, half, random)
+    picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(1, 3)))
+    _paste_face(picture, face, middle, half, random)
+    return _with_grain(picture, random)
+
+
+def background(size, random):
+    """Draw a background of (width, height): patches of colour that blend, some shapes, more or less blur."""
+    patches = random.integers(20, 236, (random.integers(1, 5), random.integers(1, 5), 3), np.uint8)
+    picture = Image.fromarray(patches // 2 + patches.mean(axis=2, keepdims=True).astype(np.uint8) // 2)
+    picture = picture.resize(size, Image.Resampling.BICUBIC)
+    draw = ImageDraw.Draw(picture)
+    for _ in range(random.integers(0, 9)):
+        colour = _muted(random.integers(0, 256, 3), random)
+        ends = (random.uniform(-0.2, 1.2, (2, 2)) * size).tolist()
+        box = [*map(min, *ends), *map(max, *ends)]
+        kind = random.integers(3)
+        if kind == 0:
+            draw.ellipse(box, fill=colour)
+        elif kind == 1:
+            draw.rectangle(box, fill=colour)
+        else:
+            draw.line([*map(tuple, ends)], fill=colour, width=int(random.integers(1, 12)))
+    return picture.filter(ImageFilter.GaussianBlur(random.uniform(0, 8)))
+
+
+def _muted(colour, random):
+    """A colour moved a random way towards grey, as a tuple."""
+    grey = colour.mean()
+    return tuple((grey + random.uniform(0.2, 0.8) * (colour - grey)).astype(int).tolist())
+
+
+def _draw_bust(picture, face, middle, half, random):
+    """Draw hair, shoulders, neck and head behind the face, with skin in the colour at the sides of the face."""
+    draw = ImageDraw.Draw(picture)
+    edge = max(1, face.shape[1] // 8)
+    sides = np.concatenate([face[:, :edge], face[:, -edge:]], axis=1)
+    skin = tuple(np.median(sides, axis=(0, 1)).astype(int).tolist())
+    hair = tuple((random.choice(HAIR) * random.uniform(0.7, 1.2)).astype(int).tolist())
+    cloth = _muted(random.integers(10, 246, 3), random)
+
+    def ellipse(x, y, wide, high, colour):
+        """An ellipse centred at (x, y) with radii `wide` and `high`, all in half faces from the middle of the face."""
+        x, y = middle + half * (x, y)
+        draw.ellipse((x - half[0] * wide, y - half[1] * high, x + half[0] * wide, y + half[1] * high), fill=colour)
+
+    ellipse(0, random.uniform(-0.3, -0.1), *random.uniform((1.1, 1.15), (1.4, 1.4)), hair)
+    ellipse(0, 2.9, random.uniform(2, 2.6), 1.6, cloth)
+    ellipse(0, 1.15, 0.5, 0.55, tuple(int(0.85 * part) for part in skin))
+    ellipse(0, 0.05, 1.02, 1.1, skin)
+
+
+def _paste_face(picture, face, middle, half, random):
+    """Paste the face with soft edges, turned a little and lit a little differently."""
+    size = tuple(np.maximum(1, (2 * half).round()).astype(int).tolist())
+    lit = np.clip(face * random.uniform(0.85, 1.15), 0, 255).astype(np.uint8)
+    turned = {"angle": random.uniform(-LARGEST_TURN, LARGEST_TURN), "resample": Image.Resampling.BICUBIC}
+    layer = Image.fromarray(lit).resize(size, Image.Resampling.BICUBIC).rotate(**turned)
+    mask = Image.fromarray(_mask()).resize(size, Image.Resampling.BICUBIC).rotate(**turned)
+    picture.paste(layer, tuple((middle - half).round().astype(int).tolist()), mask)
+
+
+def _mask(side=64):
+    """Opacity uint8 (side, side) of a face: a square with round corners and soft edges."""
+    across = np.abs(np.linspace(-1, 1, side))
+    radius = (across[:, None] ** 2.6 + across[None, :] ** 2.6) ** (1 / 2.6)
+    return (255 * np.clip((1 - radius) / FEATHER, 0, 1)).astype(np.uint8)
+
+
+def _with_grain(picture, random):
+    pixels = np.asarray(picture, np.float32)
+    grain = random.normal(0, random.uniform(0, 8), pixels.shape[:2]).astype(np.float32)
+    return Image.fromarray(np.clip(np.rint(pixels + grain[..., None]), 0, 255).astype(np.uint8))
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    cli.run(main)

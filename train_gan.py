@@ -1,243 +1,263 @@
-"""Train a face generator on a data set that prepare_faces.py made; the same command again goes on where it stopped.
+"""Train a face generator on a data set from prepare_faces.py; the same command resumes an interrupted run.
 
     python train_gan.py data/faces32.npz --preset faces32 --out runs/faces32
+    python train_gan.py data/faces80.npz --preset slim80 --out runs/slim80 --hold-out 0.15
 
-Writes into the folder that --out names, and nowhere else:
-  generator_model_010.h5, discriminator_model_010.h5   the networks after epoch 10 (by steps for roses64: 001000)
-  generator_best.h5                                    the one whose faces are closest to real ones so far
-  generated_plot_e010.png, progress.gif                the same 49 faces, drawn each time
-  real.png                                             49 of the real images
-  log.csv, steps.csv, losses.png, tensorboard/         numbers by epoch and by ten steps, their curves, events
-  config.json                                          every setting, the data's fingerprint, versions
-  state.npz, state_previous.npz, state_oldest.npz      all that is needed to go on
-  generator.png, discriminator.png                     with --dry-run, where pydot and graphviz are installed
-
-Exit codes: 0 done, 2 a mistake in the command, 3 stopped by --on-collapse, 130 and 143 stopped by Ctrl-C and SIGTERM
-after the state was saved.
-
-Needs: facegan/ augment, backend, checkpoints, collapse, commands, configuration, cooling, cpu_layers, data, devices,
-distances, distribution, estimate, face_features, files, follower, gan, images, latents, model_files, networks, npz,
-old_files, plain_features, presets, quality, recorder, records, runs, training.
+Writes into --out: generator_model_010.h5 (after epoch 10), generator_best.h5, pictures, log.csv, losses.png,
+TensorBoard events, config.json and the state for resuming; docs/training.md describes each.
+Exit codes: 0 done, 2 a mistake in the command, 3 stopped by --on-collapse, 130 and 143 Ctrl-C and SIGTERM, state saved.
+Copy with it: facegan/common, facegan/training; and facegan/metrics, unless --no-quality.
 """
 
+import argparse
 import contextlib
+import functools
 
-from facegan import commands, presets
-from facegan.commands import UserError
+from facegan.common import cli, datasets, files, images
+from facegan.training import presets
 
 EXIT_COLLAPSED = 3
 FEWEST_MEASURED = 4
+# By the kinds of `collapse.Finding`.
+REMEDIES = {
+    "not finite": "lower --learning-rate, or use --precision float32",
+    "discriminator overpowers": "try --label-smoothing 0.1, --augment for a small data set, or a lower --learning-rate",
+    "mode collapse": "try another --seed, a lower --learning-rate or --augment",
+}
 
 
 def main():
-    options = read_options()
+    options = parse_arguments()
     preset = presets.PRESETS[options.preset]
-    fill_from_preset(options, preset)
-    commands.import_keras()
+    check_options(options, preset)
+    cli.import_keras()
 
-    from facegan import checkpoints, configuration, data, devices, distribution, files
+    from facegan.training import batches, checkpoints, devices, run_config
 
-    distribution.join()
-    distribution.spread(devices.find_device())
+    with cli.naming("several processes:"):
+        devices.join()
+    devices.distribute(devices.find_device())
 
-    pixels, fingerprint = data.load_images(options.data)
+    with cli.naming("DATA"):
+        pixels, fingerprint = datasets.load_images(options.data)
     rows, held_out = choose_rows(pixels, options)
     schedule = plan(options, preset, len(rows))
-    out = files.writable_folder(options.out)
-    settings = configuration.resolve(options, preset, pixels.shape[1:], fingerprint, held_out)
-    unheld = options.dry_run or not distribution.is_first()
-    with contextlib.nullcontext() if unheld else files.held(out, f"--out {out}: is being trained in"):
-        differing = configuration.check_same_run(out, settings)
+    with cli.naming("--out"):
+        out = files.writable_folder(options.out)
+    image_shape = pixels.shape[1:]
+    config = run_config.resolve(options, preset, image_shape=image_shape, fingerprint=fingerprint, held_out=held_out)
+    with contextlib.ExitStack() as stack:
+        with cli.naming("--out"):
+            if devices.is_first() and not options.dry_run:
+                stack.enter_context(files.lock(out))
+            differing = run_config.check_same_run(out, config)
         made = checkpoints.steps_made(out)
         if made > schedule.total and not options.dry_run:
             print(f"{out} holds {made:,} steps, more than the {schedule.total:,} asked for: nothing to train")
             return 0
-        if options.cooling and {"epochs", "steps"} & set(differing):
-            print("note: the learning rate follows the new length of the run, and falls in its last part")
-        gan = build(options, preset, pixels.shape[1:], settings, schedule.total)
-        batches = data.Batches(
+        if config.lr_decay and {"epochs", "steps"} & set(differing):
+            print("note: the learning rate follows the new length of the run, and decays in its last part")
+        gan = build(config, preset, schedule.total, out)
+        stream = batches.Batches(
             pixels,
             rows,
-            options.batch_size,
-            halved=preset.update != "summed",
-            latent_dim=options.latent_dim,
-            latents=preset.latents,
-            shared_latents=preset.shared_latents,
-            seed=options.seed,
+            preset,
+            batch_size=config.batch_size,
+            latent_dim=config.latent_dim,
+            mirror=config.mirror,
+            seed=config.seed,
         )
-        distribution.check_batch_size(options.batch_size, batches.real_count)
-        if options.dry_run:
-            from facegan import estimate
+        with cli.naming("--batch-size"):
+            devices.check_batch_size(config.batch_size, stream.real_count)
+        with named_limits(out, config.batch_size):
+            if options.dry_run:
+                from facegan.training import dry_run
 
-            estimate.tell(gan, batches, schedule, settings, out)
-            return 0
-        make_judge = judge_maker(options, pixels, held_out)
-        if distribution.is_first():
-            configuration.write(out, settings)
-            draw_real(batches, preset.output, out / "real.png")
-        return train(gan, batches, schedule, out, settings, options, make_judge)
+                dry_run.report(gan, stream, schedule, config=config, folder=out)
+                return 0
+            if devices.is_first():
+                run_config.write(out, config)
+                draw_real(stream, preset.output, out / "real.png")
+            make_metric = metric_maker(pixels, held_out) if config.quality and len(pixels) >= FEWEST_MEASURED else None
+            return train(gan, stream, schedule, config=config, out=out, make_metric=make_metric)
 
 
-def read_options():
-    parser = commands.parser(__doc__)
-    add = parser.add_argument
-    rows = [f" {name}, {preset.about}" for name, preset in presets.PRESETS.items()]
-    add("data", metavar="DATA", help="a .npz of images, or mnist or cifar10, which Keras downloads")
-    add("--preset", required=True, choices=presets.PRESETS, help="one of these:" + "; ".join(rows))
-    add("--out", required=True, metavar="DIR", help="the run folder")
-    length = parser.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=commands.integer(1), help="passes over the data (default: the preset's)")
-    length.add_argument("--steps", type=commands.integer(1), help="training steps, instead of --epochs")
-    add("--batch-size", type=commands.integer(2), help="images generated for an update of G (default: the preset's)")
-    add(
-        "--learning-rate",
-        type=commands.number(0, above=True),
-        help="of Adam, for G (default: the preset's); D's is the preset's multiple of it",
+def parse_arguments():
+    """The options, with the preset's values where they were left out."""
+    parser = cli.parser(__doc__)
+    parser.usage = "train_gan.py DATA --preset NAME --out DIR [option ...]"
+    parser.add_argument("data", metavar="DATA", help="a .npz of images, or mnist or cifar10, which Keras downloads")
+    add_what(parser.add_argument_group("what and where"))
+    add_length(parser.add_argument_group("how long (default: the preset's)"))
+    add_learning(parser.add_argument_group("learning (default: the preset's, where none is shown)"))
+    add_running(parser.add_argument_group("running"))
+    return with_preset_values(parser.parse_args())
+
+
+def add_what(group):
+    names = f"{', '.join(presets.PRESETS)} (docs/presets.md)"
+    share = cli.number(0, 0.9)
+    group.add_argument("--preset", required=True, choices=presets.PRESETS, metavar="NAME", help=names)
+    group.add_argument("--out", required=True, metavar="DIR", help="the run folder")
+    group.add_argument("--hold-out", type=share, default=0.0, metavar="SHARE", help="images kept for measuring")
+    group.add_argument("--limit", type=cli.integer(1), metavar="N", help="train on N images, drawn at random")
+    group.add_argument("--init-from", nargs="+", metavar="H5", help="start from generator.h5 [discriminator.h5]")
+
+
+def add_length(group):
+    length = group.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=cli.integer(1), metavar="N", help="an epoch is images / batch size steps")
+    length.add_argument("--steps", type=cli.integer(1), metavar="N", help="training steps, instead of --epochs")
+    group.add_argument("--save-every", type=cli.integer(1), metavar="N", help="epochs between saved generators")
+
+
+def add_learning(group):
+    positive = cli.number(0, above=True)
+    group.add_argument("--batch-size", type=cli.integer(2), metavar="N", help="images generated for an update of G")
+    group.add_argument("--learning-rate", type=positive, metavar="RATE", help="of Adam for G; D's is a multiple of it")
+    group.add_argument("--lr-decay", type=cli.number(0, 1), metavar="SHARE", help="last steps, rate falling to 0")
+    group.add_argument("--ema-decay", type=cli.number(0, 0.99999), metavar="X", help="of the saved average of G")
+    group.add_argument("--latent-dim", type=cli.integer(1), metavar="N", help="numbers in a latent")
+    group.add_argument("--loss", choices=("bce", "hinge", "relativistic"), help="bce is binary cross-entropy")
+    group.add_argument("--r1", type=cli.number(0), metavar="GAMMA", help="penalty on D's gradient at real images")
+    group.add_argument("--r2", type=cli.number(0), metavar="GAMMA", help="the same at generated images")
+    group.add_argument("--mirror", action=argparse.BooleanOptionalAction, help="show images mirrored at random")
+    group.add_argument(
+        "--label-smoothing", type=cli.number(0, 0.5), default=0.0, metavar="X", help="D's target for real is 1 - X"
     )
-    add(
-        "--cooling",
-        type=commands.number(0, 1),
-        help="share of the steps, the last ones, in which the learning rate falls to 0 (default: the preset's); "
-        "given more --epochs, a run takes the rate that belongs to its new length",
-    )
-    add("--latent-dim", type=commands.integer(1), help="numbers in a latent (default: the preset's)")
-    add(
-        "--seed",
-        type=commands.integer(0, 2**31),
-        default=0,
-        help="same seed, data and machine: same result (default 0)",
-    )
-    add(
-        "--every",
-        type=commands.integer(1),
-        help="epochs between saved generators; steps for roses64 (default: the preset's)",
-    )
+    group.add_argument("--augment", action="store_true", help="differentiable augmentation, for small data sets")
+
+
+def add_running(group):
     precisions = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
-    add("--precision", choices=precisions, default="auto", help="auto picks the faster one for this device")
-    add(
-        "--hold-out",
-        type=commands.number(0, 0.9),
-        default=0.0,
-        help="share of images kept out of training, for measuring",
+    minutes = cli.number(0, above=True)
+    group.add_argument("--seed", type=cli.integer(0, 2**31), default=0, metavar="N", help="same seed, same result")
+    group.add_argument(
+        "--precision", choices=precisions, default="auto", metavar="NAME", help=f"{', '.join(precisions)}"
     )
-    add("--limit", type=commands.integer(1), help="train on this many images, drawn at random by the seed")
-    add("--average", type=commands.number(0, 0.99999), help="decay of the average of G that is saved; 0 saves G itself")
-    add("--loss", choices=("bce", "hinge"), default="bce", help="hinge is worth a try when D wins (default bce)")
-    add(
-        "--smooth",
-        type=commands.number(0.5, 1),
-        default=1.0,
-        help="D's target for real images: 0.9 holds back a D that wins",
+    group.add_argument(
+        "--on-collapse", choices=("warn", "stop", "restore"), default="warn", help="what to do when training fails"
     )
-    add("--augment", action="store_true", help="differentiable augmentation: for fewer than some 10,000 images")
-    add("--start-from", nargs="+", metavar="FILE", help="generator.h5 [discriminator.h5] to begin with")
-    add("--on-collapse", choices=("warn", "stop", "restore"), default="warn", help="when training fails (default warn)")
-    add(
-        "--save-minutes",
-        type=commands.number(0, above=True),
-        default=5.0,
-        help="minutes between saved states (default 5)",
-    )
-    add("--no-quality", dest="quality", action="store_false", help="do not measure the generators that are saved")
-    add("--dry-run", action="store_true", help="print settings, networks, memory and time per epoch, train nothing")
-    return parser.parse_args()
+    group.add_argument("--save-minutes", type=minutes, default=5.0, metavar="N", help="minutes between saved states")
+    group.add_argument("--no-quality", dest="quality", action="store_false", help="do not measure saved generators")
+    group.add_argument("--dry-run", action="store_true", help="print networks, memory and time, and train nothing")
 
 
-def fill_from_preset(options, preset):
-    """Options left unset fall back to the preset's row; how long does so only if neither way of saying it is used."""
+def with_preset_values(options):
+    """Options left out take the preset's value; the length does only if neither way of giving it is used."""
+    preset = presets.PRESETS[options.preset]
+    values = vars(options)
     if options.epochs is None and options.steps is None:
-        options.epochs, options.steps = preset.epochs, preset.steps
-    for name in ("batch_size", "learning_rate", "cooling", "latent_dim", "every", "average"):
-        if getattr(options, name) is None:
-            setattr(options, name, getattr(preset, name))
-    if preset.update != "summed" and options.batch_size % 2:
-        raise UserError(
+        values = {**values, "epochs": preset.epochs, "steps": preset.steps}
+    names = ("batch_size", "learning_rate", "lr_decay", "latent_dim", "save_every", "ema_decay", "loss", "mirror")
+    left_out = {name: getattr(preset, name) for name in names if values[name] is None}
+    return argparse.Namespace(**{**values, **left_out})
+
+
+def check_options(options, preset):
+    """Refuse options that do not fit together."""
+    if preset.halves_batch and options.batch_size % 2:
+        raise cli.UserError(
             f"--batch-size {options.batch_size}: must be even, half of it is real; try {options.batch_size + 1}"
         )
-    if options.start_from and len(options.start_from) > 2:
-        raise UserError("--start-from: takes one or two files, generator.h5 [discriminator.h5]")
-    if options.loss == "hinge" and options.smooth != 1:
-        raise UserError("--smooth: softens the targets of --loss bce; hinge has none, leave it out")
+    if options.init_from and len(options.init_from) > 2:
+        raise cli.UserError("--init-from: takes one or two files, generator.h5 [discriminator.h5]")
+    if options.loss != "bce" and options.label_smoothing:
+        raise cli.UserError(
+            f"--label-smoothing: is for --loss bce; {options.loss} has no targets to smooth, leave it out"
+        )
+    if options.loss == "relativistic" and preset.update == "alternating":
+        raise cli.UserError(
+            f"--loss relativistic: compares real with generated images, which {options.preset} shows D apart; "
+            "use a preset such as slim80"
+        )
+    if options.quality:
+        cli.require_rooms(("metrics",), "measuring saved generators (--no-quality trains without)")
 
 
 def choose_rows(pixels, options):
     """(rows to train on, rows held out), with everything about the data's size checked."""
-    from facegan import data
+    from facegan.training import batches
 
     try:
-        presets.halvings(*pixels.shape[1:3])
+        presets.count_downsamplings(*pixels.shape[1:3])
     except ValueError as error:
-        raise UserError(f"DATA {options.data}: {error}") from None
-    rows, held_out = data.split_rows(len(pixels), options.hold_out, options.seed)
+        nearest = "x".join(map(str, presets.nearest_size(*pixels.shape[1:3])))
+        raise cli.UserError(f"DATA {options.data}: {error}; prepare them with --size {nearest}") from None
+    rows, held_out = batches.split_rows(len(pixels), options.hold_out, options.seed)
     if options.limit is not None:
         if options.limit > len(rows):
-            raise UserError(f"--limit {options.limit}: there are only {len(rows)} images to train on")
-        rows = rows[data.split_rows(len(rows), 1 - options.limit / len(rows), options.seed)[0]]
+            raise cli.UserError(f"--limit {options.limit}: there are only {len(rows)} images to train on")
+        rows = rows[batches.split_rows(len(rows), 1 - options.limit / len(rows), options.seed)[0]]
     if len(rows) < options.batch_size:
         even = len(rows) // 2 * 2
         remedy = f"at most {even}" if even else "there are too few images to train on"
-        raise UserError(f"--batch-size {options.batch_size}: more than the {len(rows)} images to train on; {remedy}")
+        raise cli.UserError(
+            f"--batch-size {options.batch_size}: more than the {len(rows)} images to train on; {remedy}"
+        )
     return rows, held_out
 
 
 def plan(options, preset, count):
-    """The schedule in steps. Runs counted in steps write ten lines of log.csv between two saved generators."""
-    from facegan import training
+    """The schedule in steps. Runs counted in steps write ten rows of log.csv between two saved generators."""
+    from facegan.training import loop
 
     steps_per_pass = count // options.batch_size
     total = options.steps or options.epochs * steps_per_pass
+    save_every = options.save_every
     if preset.steps:
-        epoch = options.every // 10 if options.every % 10 == 0 else options.every
-        return training.Schedule(total, epoch, options.every, by_steps=True)
-    return training.Schedule(total, steps_per_pass, options.every * steps_per_pass)
+        epoch = save_every // 10 if save_every % 10 == 0 else save_every
+        return loop.Schedule(total, epoch, save_every, by_steps=True)
+    return loop.Schedule(total, steps_per_pass, save_every * steps_per_pass)
 
 
-def build(options, preset, image_shape, settings, steps):
-    """The compiled GAN, with fresh weights or those of --start-from."""
+def build(config, preset, steps, out):
+    """The compiled GAN, with fresh weights or those of --init-from."""
+    from facegan.training import augment, checkpoints, gan, loop
+
     import keras
 
-    from facegan import augment, checkpoints, cooling, gan, networks
-
-    if settings["precision"] == "mixed_float16" and settings["backend"] == "jax":
-        raise UserError("--precision mixed_float16: its scaled losses cannot be trained under JAX; use mixed_bfloat16")
-    keras.utils.set_random_seed(options.seed)
-    model = gan.GAN(
-        networks.build_generator(preset, image_shape, options.latent_dim, settings["precision"], to_train=True),
-        networks.build_discriminator(preset, image_shape, dtype=settings["precision"], to_train=True),
-        networks.build_generator(preset, image_shape, options.latent_dim, dtype="float32"),
-        output=preset.output,
-        update=preset.update,
-        loss=options.loss,
-        smooth=options.smooth,
-        average=options.average,
-        augment=augment.augment if options.augment else None,
-        seed=options.seed,
+    if config.precision == "mixed_float16" and config.backend == "jax":
+        raise cli.UserError("--precision mixed_float16: JAX cannot train with its scaled losses; use mixed_bfloat16")
+    keras.utils.set_random_seed(config.seed)
+    model = gan.GAN.from_preset(
+        preset,
+        config.image_shape,
+        latent_dim=config.latent_dim,
+        precision=config.precision,
+        loss=config.loss,
+        label_smoothing=config.label_smoothing,
+        r1=config.r1,
+        r2=config.r2,
+        ema_decay=config.ema_decay,
+        augment=augment.augment if config.augment else None,
+        seed=config.seed,
     )
-    # A run that goes on has its weights in its state, and those files may be gone by now.
-    if options.start_from and not checkpoints.has_state(options.out):
-        start_from(model, options.start_from)
-    rates = options.learning_rate * preset.d_rate, options.learning_rate
-    if options.cooling:
+    # A resumed run has its weights in its state, and those files may be gone by now.
+    if config.init_from and not checkpoints.has_state(out):
+        load_weights(model, config.init_from)
+    rates = config.learning_rate * preset.d_rate, config.learning_rate
+    if config.lr_decay:
         updates = steps * preset.d_updates, steps
-        rates = [cooling.Cooling(*pair, options.cooling) for pair in zip(rates, updates, strict=True)]
-    optimizers = [keras.optimizers.Adam(rate, beta_1=preset.beta_1) for rate in rates]
-    if settings["precision"] == "mixed_float16":
+        rates = [loop.LearningRateDecay(*pair, config.lr_decay) for pair in zip(rates, updates, strict=True)]
+    optimizers = [keras.optimizers.Adam(rate, beta_1=preset.beta_1, beta_2=preset.beta_2) for rate in rates]
+    if config.precision == "mixed_float16":
         optimizers = [keras.optimizers.LossScaleOptimizer(optimizer) for optimizer in optimizers]
-    model.compile(*optimizers, jit_compile=settings["xla"])
+    model.compile(*optimizers, jit_compile=config.xla)
     return model
 
 
-def start_from(model, paths):
-    """Copy the weights of existing files into the networks."""
-    from facegan import model_files
+def load_weights(gan, paths):
+    """Copy the weights of existing files, a generator's and perhaps a discriminator's, into the networks."""
+    from facegan.common import model_files
 
-    targets = ((model.generator, model.averaged_generator), (model.discriminator,))
+    targets = ((gan.generator, gan.averaged_generator), (gan.discriminator,))
     for path, networks, expected in zip(paths, targets, ("generator", "discriminator"), strict=False):
-        weights = model_files.load_model_file(path, expected, "--start-from").get_weights()
-        shapes = [array.shape for array in weights]
-        if shapes != [array.shape for array in networks[0].get_weights()]:
-            raise UserError(
-                f"--start-from {path}: its layers are not those of this preset at this size and --latent-dim; "
+        with cli.naming("--init-from"):
+            weights = model_files.load_model_file(path, expected).get_weights()
+        if [array.shape for array in weights] != [array.shape for array in networks[0].get_weights()]:
+            raise cli.UserError(
+                f"--init-from {path}: its layers are not those of this preset at this size and --latent-dim; "
                 "train with the preset and the data that it was made with"
             )
         for network in networks:
@@ -246,41 +266,53 @@ def start_from(model, paths):
 
 def draw_real(batches, output, path):
     """Draw the first 49 images that training sees, to compare the generated ones with."""
-    from facegan import files, images
-
     pixels = batches.pixels[batches.rows[:49]]
-    with files.whole_file(path) as file:
+    with files.atomic_write(path) as file:
         images.grid(images.shown(pixels, output), columns=7).save(file, "PNG")
 
 
-def judge_maker(options, pixels, held_out):
-    """A function that makes the judge of saved generators, or None where they are not to be measured."""
-    if not options.quality or len(pixels) < FEWEST_MEASURED:
-        return None
+def metric_maker(pixels, held_out):
+    """A function that makes the metric of saved generators."""
+    from facegan.metrics import quality
 
-    def make_judge():
-        from facegan import quality
-
-        return quality.Judge(pixels, held_out)
-
-    return make_judge
+    return functools.partial(quality.QualityMetric, pixels, held_out)
 
 
-def train(gan, batches, schedule, out, settings, options, make_judge):
-    """Run the training and turn a collapse that stops it into its exit code."""
-    from facegan import npz, recorder, training
+@contextlib.contextmanager
+def named_limits(out, batch_size):
+    """Name the options that help where memory or disk run out."""
+    from facegan.training import loop
 
-    notes = {name: settings[name] for name in ("preset", "latents", "fingerprint")}
-    notes["prepared"] = npz.how_prepared(options.data)
     try:
-        training.train(gan, batches, schedule, out, notes, options.on_collapse, options.save_minutes, make_judge)
+        yield
+    except loop.OutOfMemoryError as error:
+        remedy = f"try --batch-size {batch_size // 4 * 2}" if batch_size >= 4 else "try smaller images"
+        raise cli.UserError(f"--batch-size {batch_size}: {error}; {remedy}") from error
+    except loop.DiskFullError as error:
+        raise cli.UserError(f"--out {out}: {error}; make room and run the same command to resume") from error
+
+
+def train(gan, batches, schedule, *, config, out, make_metric):
+    """Run the training and turn a failure that stops it into its exit code."""
+    from facegan.training import checkpoints, devices, loop, recorder, run_writer
+
+    notes = {"preset": config.preset, "latent_prior": config.latent_prior, "fingerprint": config.fingerprint}
+    notes["prepared"] = datasets.preparation_record(config.data)
+    if devices.is_first():
+        writer = run_writer.RunWriter(out, schedule, notes, make_metric=make_metric, remedies=REMEDIES)
+    else:
+        writer = run_writer.SilentWriter(out)
+    try:
+        loop.train(gan, batches, schedule, writer, on_collapse=config.on_collapse, save_minutes=config.save_minutes)
+    except checkpoints.StateError as error:
+        raise cli.UserError(f"--out {error}") from error
     except recorder.CollapseError:
-        hint = "; --on-collapse restore goes back to a state from before" if options.on_collapse == "stop" else ""
-        print(f"stopped by --on-collapse {options.on_collapse}{hint}")
+        hint = "; --on-collapse restore goes back to a state from before" if config.on_collapse == "stop" else ""
+        print(f"stopped by --on-collapse {config.on_collapse}{hint}")
         return EXIT_COLLAPSED
     print(f"done: {schedule.total:,} steps; draw faces with: python generate.py {out} --faces 1-25 --out faces.png")
     return 0
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    cli.run(main)

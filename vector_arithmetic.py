@@ -1,102 +1,88 @@
-"""Add and subtract faces: smiling woman − neutral woman + neutral man gives a smiling man.
+"""Add and subtract faces, as in smiling woman − neutral woman + neutral man.
 
-    python vector_arithmetic.py runs/faces80 --plus smiling_woman=92,98,99 --minus neutral_woman=9,21,79 \\
-        --plus neutral_man=10,30,45 --out smiling_man.png
-    python vector_arithmetic.py runs/faces80 --find-direction smile --save-direction smile.npz --out smile.png
-    python vector_arithmetic.py runs/faces80 --plus smile --apply-to 1-10 --strength -2..2 --out smiles.png
+    python vector_arithmetic.py --plus smiling_woman=18,81,98 \\
+        --minus neutral_woman=40,51,63 --plus neutral_man=64,95,119 --out man.png
+    python vector_arithmetic.py --find-direction smile --save-direction smile.npz
 
-Each term is the average of the latents of its faces, or a saved direction by its name, and may have a weight, as in
-0.5*smile. What stands before "=" is its name in the picture and may be left out. The picture has a row a term, its
-faces and their average, and below them the formula with its result. MODEL left out is the generator that comes with
-the scripts.
+A TERM is [NAME=][WEIGHT*]LIST, the average of faces such as 18,81-83,me.jpg, or
+the name of a saved direction. Writes --out and --save-direction and, beside them,
+the latent of each photograph and a picture of its reconstruction. More, such as
+what the strengths are applied to, is in docs/exploring.md.
 
-With --strength or --apply-to the formula is a change, and the picture has a row a face and a column a strength. A
-formula that ends in --plus is applied to that last term, one that ends in --minus to the average face; with --apply-to
-all of it is the change. --save-direction keeps the change for later formulas. --find-direction looks for one, on
-generated faces, and prints how far the attribute rises on fresh faces and what else moves.
-
-A photograph may stand wherever a face does: 0.5*me.jpg. Writes --out and --save-direction, and for a photograph beside
-them me-KEY.latent.npz, its latent, found once, and me-KEY.photo.png, it and its reconstruction.
-
-Needs: facegan/attributes.py, commands.py, crops.py, detector.py, directions.py, face_features.py, faces.py, files.py,
-formula.py, images.py, inversion.py, latents.py, model_files.py, npz.py, old_files.py, photographs.py, photos.py,
-preparation.py, provenance.py, pyramid.py, runs.py, search.py, suppression.py
+Copy with it: facegan/common and exploring; for --find-direction also metrics, for photographs metrics and preparing.
 """
 
+import functools
 import sys
 from pathlib import Path
 
-import numpy
+from facegan.common import cli, faces, files, generators, images, latents, provenance
+from facegan.exploring import directions, formula
 
-from facegan import commands, directions, faces, files, formula, images, latents, provenance, runs
+import numpy as np
 
-ATTRIBUTES = ("smile", "turn", "nod", "tilt", "brightness")
-SHOWN_CHANGED = "1-5"
-SHOWN_STRENGTHS = (-2.0, 2.0)
+OPTIONS = {1: "--plus", -1: "--minus"}  # by the sign of their terms
+SEARCH_APPLY_TO = "1-5"  # what --find-direction draws by default
+SEARCH_STRENGTH = (-2.0, 2.0)
 LONGEST_ROW = 12
 
 
 def main():
     options = parse_arguments()
-    source = faces.Source(options.latents, options.spread)
-    check(options, source)
-    generator = runs.load_generator(options.model)
+    check_options(options)
+    source = faces.open_source(options, chosen_faces(options))
+    terms = read_directions(options)
+    labelled = read_labels(options)
+    check_outputs(options)
+    generator = faces.load_generator(options, source)
+    check_directions(terms, generator)
     if options.find_direction:
-        change, base = found_direction(options, generator), None
+        change, base = search_direction(options.find_direction, generator, labelled), None
     else:
-        formula.check_directions(options.terms, generator)
-        chosen = [formula.latents_of(term, source, generator, output_folder(options)) for term in options.terms]
-        means = [latents.average(points) for points in chosen]
-        change, base = formula.change_and_base(options.terms, means, whole=bool(options.apply_to))
+        points = [formula.latents_of(term, source, generator, output_folder(options)) for term in terms]
+        means = [latents.average(part) for part in points]
+        change, base = formula.change_and_base(terms, means, whole=bool(options.apply_to))
     if options.save_direction:
         directions.save(directions.Direction(change, generator.fingerprint), options.save_direction)
     if options.out:
         if options.strength or options.apply_to:
-            starts, captions = changed_faces(options, source, generator, base)
-            picture = drawn_change(options, generator, starts, captions, change)
+            starts, captions = faces_to_change(options, source, generator, base)
+            strengths = chosen_strengths(options)
+            picture = drawn_change(generator, starts[:, None] + strengths[:, None] * change, captions, strengths)
         else:
-            picture = drawn_formula(generator, options.terms, chosen, means)
+            picture = drawn_formula(generator, terms, points, means)
         provenance.save_png(picture, options.out, provenance.record(generator, used_faces(options)))
 
 
 def parse_arguments():
-    parser = commands.parser(__doc__)
+    parser = cli.parser(__doc__)
     faces.add_arguments(parser)
-    for option, sign, verb in (("--plus", 1, "add"), ("--minus", -1, "subtract")):
-        parser.add_argument(
-            option,
-            dest="terms",
-            action="append",
-            default=[],
-            type=commands.argument(lambda text, sign=sign: formula.parse_term(text, sign)),
-            metavar="[NAME=][WEIGHT*]LIST",
-            help=f"{verb} the average of these faces, or a saved direction; may be given again",
-        )
-    parser.add_argument("--out", metavar="PNG", help="the picture to write")
-    parser.add_argument("--apply-to", type=commands.argument(faces.parse), metavar="LIST", help="change these faces")
-    parser.add_argument(
-        "--strength",
-        type=commands.argument(formula.parse_strengths),
-        metavar="A..B",
-        help="draw the change at strengths from A to B (1 is the formula as it stands)",
-    )
-    parser.add_argument(
-        "--steps", type=commands.integer(2, 100), default=9, metavar="N", help="strengths drawn (default 9)"
-    )
-    parser.add_argument("--save-direction", metavar="NPZ", help="keep the change, to be used by its name")
-    parser.add_argument(
-        "--find-direction",
-        metavar="ATTRIBUTE",
-        help=f"find the change that makes more of it: {', '.join(ATTRIBUTES)}; or a column of --labels",
-    )
-    parser.add_argument(
-        "--labels", metavar="NPZ", help="a data set whose csv, beside it, has the attribute as a column"
-    )
-    return parser.parse_args(with_strength_joined(sys.argv[1:]))
+    add = parser.add_argument_group("the formula (repeat either option as needed)").add_argument
+    for sign, option in OPTIONS.items():
+        verb = "add" if sign > 0 else "subtract"
+        parse = cli.argument(functools.partial(formula.parse_term, sign=sign))
+        add(option, dest="terms", action="append", default=[], type=parse, metavar="TERM", help=f"{verb} a term")
+    add = parser.add_argument_group("the formula as a change").add_argument
+    add("--apply-to", type=cli.argument(faces.parse), metavar="LIST", help="change each of these faces")
+    parse = cli.argument(formula.parse_strengths)
+    add("--strength", type=parse, metavar="A..B", help="draw the change at strengths from A to B; 1 is the formula")
+    add("--steps", type=cli.integer(2, 100), default=9, metavar="N", help="number of strengths")
+    add = parser.add_argument_group("directions").add_argument
+    names = ", ".join(directions.ATTRIBUTES)
+    add("--find-direction", metavar="NAME", help=f"search for the change that adds {names}, or a column of --labels")
+    add("--labels", metavar="NPZ", help="a data set whose .csv has a column NAME of numbers")
+    add = parser.add_argument_group("output").add_argument
+    add("--out", metavar="PNG", help="picture to write")
+    add("--save-direction", metavar="NPZ", help="save the change; smile.npz is the term smile from then on")
+    options = parser.parse_args(joined_strength(sys.argv[1:]))
+    if options.find_direction:
+        options.apply_to = options.apply_to or faces.parse(SEARCH_APPLY_TO)
+        options.strength = options.strength or SEARCH_STRENGTH
+    return options
 
 
-def with_strength_joined(words):
-    """Join "--strength" and "-2..2" by "=": argparse takes a word that begins with "-" for an option."""
+def joined_strength(words):
+    """Join "--strength" and "-2..2" by "=": argparse would take the second for an option."""
     joined = []
     for word in words:
         if joined and joined[-1] == "--strength":
@@ -106,67 +92,113 @@ def with_strength_joined(words):
     return joined
 
 
-def check(options, source):
-    """Find out before the work whether the options fit together and everything can be written."""
+def check_options(options):
+    """Refuse options that do not fit together."""
+    name, names = options.find_direction, ", ".join(directions.ATTRIBUTES)
     if not (options.out or options.save_direction):
-        raise commands.UserError("--out: nothing to write; add --out result.png or --save-direction name.npz")
-    if options.find_direction:
-        check_search(options)
-    elif options.labels:
-        raise commands.UserError("--labels: goes with --find-direction")
-    elif not any(term.sign > 0 for term in options.terms):
-        raise commands.UserError("--plus: nothing to add; name faces, such as --plus smiling_woman=92,98,99")
+        raise cli.UserError("--out: nothing to write; add --out result.png or --save-direction name.npz")
+    if options.labels and not name:
+        raise cli.UserError("--labels: only --find-direction uses it")
+    if not name and not any(term.sign > 0 for term in options.terms):
+        raise cli.UserError("--plus: nothing to add; name faces, such as --plus smiling_woman=92,98,99")
+    if name and options.terms:
+        raise cli.UserError("--find-direction: does not go with a formula; leave out --plus and --minus")
+    if name and not options.labels and name not in directions.ATTRIBUTES:
+        raise cli.UserError(f"--find-direction {name}: must be one of {names}, or a column of --labels faces.npz")
+    if name:
+        cli.require_rooms(("metrics",), "--find-direction")
+
+
+def chosen_faces(options):
+    return [face for term in options.terms for face in term.faces or []] + (options.apply_to or [])
+
+
+def read_directions(options):
+    """The terms, with the saved directions among them read."""
+    with cli.naming("MODEL"):
+        model_folder = generators.find_generator(options.model).parent
+    folders = (".", Path(options.out or ".").parent, model_folder)
+    terms = []
     for term in options.terms:
-        source.check(term.faces or [], term.option)
-    source.check(options.apply_to or [], "--apply-to")
-    model_folder = runs.find_generator(options.model).parent
-    folders = [".", Path(options.out).parent if options.out else ".", model_folder]
-    options.terms = formula.with_directions(options.terms, folders)
-    if options.out:
-        files.writable_path(options.out, "--out", (".png",))
-    if options.save_direction:
-        files.writable_path(options.save_direction, "--save-direction", (".npz",))
+        with cli.naming(OPTIONS[term.sign]):
+            terms.append(formula.with_direction(term, folders))
+    return terms
 
 
-def check_search(options):
-    if options.terms:
-        raise commands.UserError("--find-direction: is found without a formula; leave out --plus and --minus")
-    if not options.labels and options.find_direction not in ATTRIBUTES:
-        raise commands.UserError(
-            f"--find-direction {options.find_direction}: must be one of {', '.join(ATTRIBUTES)}, "
-            "or a column of --labels faces.npz"
-        )
-    if options.labels and not Path(options.labels).is_file():
-        raise commands.UserError(f"--labels {options.labels}: no such file")
-    options.apply_to = options.apply_to or faces.parse(SHOWN_CHANGED)
-    options.strength = options.strength or SHOWN_STRENGTHS
+def check_directions(terms, generator):
+    for term in terms:
+        with cli.naming(OPTIONS[term.sign]):
+            formula.check_direction(term, generator)
 
 
-def found_direction(options, generator):
-    """Search for the direction and print what it moves."""
-    from facegan import attributes, search
+def read_labels(options):
+    """The images of --labels and their values, or None."""
+    if not options.labels:
+        return None
+    from facegan.exploring import direction_search
+
+    with cli.naming("--labels"):
+        return direction_search.read_labels(options.labels, options.find_direction)
+
+
+def check_outputs(options):
+    for option, path, suffix in (("--out", options.out, ".png"), ("--save-direction", options.save_direction, ".npz")):
+        if path:
+            with cli.naming(option):
+                files.writable_path(path, (suffix,))
+
+
+def search_direction(name, generator, labelled):
+    """Search for a direction, print what it changes, and return its step."""
+    from facegan.exploring import direction_search
 
     label = None
-    if options.labels:
-        try:
-            label = attributes.Label(options.labels, options.find_direction)
-        except (ValueError, OSError) as error:
-            raise commands.UserError(f"--labels {error}") from None
-        print(f"{options.find_direction} read off faces agrees with the labels to {label.agreement:.2f} (correlation)")
+    if labelled:
+        label, agreement = direction_search.learn_label(*labelled)
+        print(f"{name}: as measured on faces, it correlates with the labels at {agreement:.2f}")
     try:
-        finding = search.Finding(generator, options.find_direction, label)
-    except ValueError as error:
-        raise commands.UserError(f"--find-direction {options.find_direction}: {error}") from None
+        finding = direction_search.search(generator, name, label)
+    except direction_search.NoDirectionError as error:
+        raise cli.UserError(f"--find-direction {error}") from None
     print("\n".join(finding.table()))
     return finding.step
 
 
-def changed_faces(options, source, generator, base):
-    """The latents (n, latent_dim) that the change is applied to, and what stands above their rows."""
+def drawn_formula(generator, terms, points, means):
+    """A row for each term, its faces and their average, then the formula with its result."""
+    rows = [np.concatenate([part, mean[None]]) for part, mean in zip(points, means, strict=True)]
+    drawn = generator.draw(np.concatenate([*rows, formula.total(terms, means)[None]]))
+    *parts, result = np.split(images.shown(drawn, generator.pixel_range), np.cumsum([len(row) for row in rows]))
+    pictures = []
+    for term, part in zip(terms, parts, strict=True):
+        labels = [*map(faces.label, term.faces), "average"] if term.faces else [term.name]
+        pictures.append(images.grid(part[: len(labels)], min(len(labels), LONGEST_ROW), labels))
+    averages = np.stack([*(part[-1] for part in parts), result[0]])
+    captions = [term.caption for term in terms]
+    pictures.append(images.grid(averages, min(len(averages), LONGEST_ROW), [*captions, "= result"]))
+    return images.stack(pictures, [*captions, "the averages and the result"])
+
+
+def faces_to_change(options, source, generator, base):
+    """The latents (n, latent_dim) that the change is applied to, and the captions of their rows."""
     if options.apply_to:
         captions = [f"face {faces.label(face)}" for face in options.apply_to]
         return source.latents_of(options.apply_to, generator, output_folder(options)), captions
     return base[None], [options.terms[-1].caption if base.any() else "the average face"]
+
+
+def chosen_strengths(options):
+    """What the change is multiplied by in each column: (n,) float64; without --strength 0 and 1."""
+    first, last = options.strength or (0.0, 1.0)
+    return np.linspace(first, last, 1 if first == last else options.steps if options.strength else 2)
+
+
+def drawn_change(generator, changed, captions, strengths):
+    """A row for each face and a column for each strength, of latents (faces, strengths, latent_dim)."""
+    drawn = images.shown(generator.draw(changed.reshape(-1, generator.latent_dim)), generator.pixel_range)
+    rows = drawn.reshape(*changed.shape[:2], *drawn.shape[1:])
+    labels = [f"{strength:g}" for strength in np.round(strengths, 3)]
+    return images.stack([images.grid(row, len(labels), labels) for row in rows], captions)
 
 
 def output_folder(options):
@@ -175,35 +207,9 @@ def output_folder(options):
 
 
 def used_faces(options):
+    """The faces and directions in the picture, for its record."""
     return [face for term in options.terms for face in term.faces or [term.name]] + (options.apply_to or [])
 
 
-def drawn_formula(generator, terms, chosen, means):
-    """A row a term, its faces and their average, then the formula with its result."""
-    rows = [numpy.concatenate([points, mean[None]]) for points, mean in zip(chosen, means, strict=True)]
-    drawn = generator.draw(numpy.concatenate([*rows, formula.total(terms, means)[None]]))
-    *parts, result = numpy.split(images.shown(drawn, generator.pixel_range), numpy.cumsum([len(row) for row in rows]))
-    pictures = []
-    for term, part in zip(terms, parts, strict=True):
-        labels = [*map(faces.label, term.faces), "average"] if term.faces else [term.name]
-        pictures.append(images.grid(part[: len(labels)], min(len(labels), LONGEST_ROW), labels))
-    averages = numpy.stack([*(part[-1] for part in parts), result[0]])
-    captions = [term.caption for term in terms]
-    pictures.append(images.grid(averages, min(len(averages), LONGEST_ROW), [*captions, "= result"]))
-    return images.stack(pictures, [*captions, "the averages and the result"])
-
-
-def drawn_change(options, generator, starts, captions, change):
-    """A row a face that is changed, a column a strength."""
-    first, last = options.strength or (0.0, 1.0)
-    count = 1 if first == last else options.steps if options.strength else 2
-    strengths = numpy.linspace(first, last, count)
-    changed = starts[:, None] + strengths[None, :, None] * change
-    drawn = images.shown(generator.draw(changed.reshape(-1, generator.latent_dim)), generator.pixel_range)
-    rows = drawn.reshape(len(starts), count, *drawn.shape[1:])
-    labels = [f"{strength:g}" for strength in numpy.round(strengths, 3)]
-    return images.stack([images.grid(row, count, labels) for row in rows], captions)
-
-
 if __name__ == "__main__":
-    commands.run(main)
+    cli.run(main)

@@ -5,7 +5,7 @@
 Prints for faces80, faces32 and dcgan64 the images per second of both (batch size x steps / seconds, the best of
 --rounds), their ratio, the arithmetic that this is in TFLOP/s and as a share of what the device's matrix product
 reaches, and how long 100 epochs of 50,000 images take. Ours is what train_gan.py runs: batches drawn on the host and
-sent as uint8, one compiled step with the average of G, fit(). The rival keeps all images on the device, draws its
+sent as uint8, one compiled step with the average of G, fit(). The baseline keeps all images on the device, draws its
 latents there, and runs compiled networks in channels_last under autocast. Both compute in bfloat16; each contest is a
 process of its own, so that neither finds the other's memory taken. Writes nothing.
 
@@ -23,20 +23,21 @@ import train
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from facegan import commands, presets
+from facegan.common import cli
+from facegan.training import presets
 
 DEFAULT_PRESETS = ("faces80", "faces32", "dcgan64")
 EPOCHS, IMAGES = 100, 50_000
 
 
 def main():
-    parser = commands.parser(__doc__)
+    parser = cli.parser(__doc__)
     add = parser.add_argument
     add("--preset", nargs="+", default=DEFAULT_PRESETS, choices=presets.PRESETS, help="default %(default)s")
-    add("--batch-size", type=commands.integer(2), help="default the preset's")
-    add("--steps", type=commands.integer(2), default=200, help="to measure at a time, default %(default)s")
-    add("--rounds", type=commands.integer(1), default=3, help="default %(default)s")
-    add("--side", type=commands.integer(64), default=8192, help="of the matrices multiplied, default %(default)s")
+    add("--batch-size", type=cli.integer(2), help="default the preset's")
+    add("--steps", type=cli.integer(2), default=200, help="to measure at a time, default %(default)s")
+    add("--rounds", type=cli.integer(1), default=3, help="default %(default)s")
+    add("--side", type=cli.integer(64), default=8192, help="of the matrices multiplied, default %(default)s")
     add("--contest", choices=CONTESTS, help="measure this alone, for the first preset, and print the number")
     options = parser.parse_args()
     if options.contest:
@@ -51,14 +52,14 @@ def main():
 def compare(name, options, peak):
     """Measure one preset both ways and print what comes of it."""
     batch_size = options.batch_size or presets.PRESETS[name].batch_size
-    ours, rival = (measure(contest, options, name) for contest in ("jax", "pytorch"))
+    ours, baseline = (measure(contest, options, name) for contest in ("jax", "pytorch"))
     work = 2 * measure("work", options, name)
     print(f"{name}, batches of {batch_size}, {work / 1e9:.2f} GFLOP for an image:")
-    for label, rate in (("ours, JAX", ours), ("plain loop, PyTorch", rival)):
+    for label, rate in (("ours, JAX", ours), ("plain loop, PyTorch", baseline)):
         minutes = EPOCHS * (IMAGES // batch_size) * batch_size / rate / 60
         speed = f"{rate:10,.1f} images/s {rate * work / 1e12:8.2f} TFLOP/s {rate * work / peak:6.1%} of the product's"
         print(f"  {label:20} {speed}, {EPOCHS} epochs of {IMAGES:,}: {minutes:,.1f} min")
-    print(f"  ratio {ours / rival:.2f}", flush=True)
+    print(f"  ratio {ours / baseline:.2f}", flush=True)
 
 
 def measure(contest, options, name):
@@ -91,7 +92,7 @@ def work_of_an_image(options):
     A forward pass through a network counts once, the gradients of its weights once more, those of its input once more;
     batch norm, activations and optimizers are left out. G's update needs no gradients of D's weights.
     """
-    from facegan import networks
+    from facegan.training import networks
 
     preset, _ = chosen(options)
     generator = passes(networks.build_generator(preset, preset.image_shape))
@@ -143,4 +144,4 @@ def chosen(options):
 CONTESTS = {"jax": jax_rate, "pytorch": pytorch_rate, "work": work_of_an_image, "matrix": matrix_rate}
 
 if __name__ == "__main__":
-    commands.run(main)
+    cli.run(main)

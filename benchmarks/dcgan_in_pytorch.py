@@ -6,7 +6,7 @@ The loop is the one that everybody writes: compiled networks, channels_last, bfl
 updates as the preset does, images and latents lying on the device. --eager leaves out all tuning, as the DCGAN tutorial
 does: float32, nothing compiled. Prints one line; writes nothing.
 
-Needs PyTorch; facegan/commands.py, facegan/presets.py.
+Needs PyTorch.
 """
 
 import math
@@ -16,17 +16,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from facegan import commands, presets
+from facegan.common import cli
+from facegan.training import presets
 
 WARM_UP = 10
 IMAGES = 2_000
 
 
 def main():
-    parser = commands.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("--preset", default="faces32", choices=presets.PRESETS, help="default %(default)s")
-    parser.add_argument("--batch-size", type=commands.integer(2), help="default the preset's")
-    parser.add_argument("--steps", type=commands.integer(1), default=200, help="to measure; default %(default)s")
+    parser.add_argument("--batch-size", type=cli.integer(2), help="default the preset's")
+    parser.add_argument("--steps", type=cli.integer(1), default=200, help="to measure; default %(default)s")
     parser.add_argument("--eager", action="store_true", help="as the tutorial does, without any tuning")
     options = parser.parse_args()
     preset = presets.PRESETS[options.preset]
@@ -86,10 +87,10 @@ def training_step(preset, batch_size, device, tuned):
             drawn = draw(batch_size) if preset.shared_latents else None
             with torch.no_grad():
                 images = drawn[:real_count] if preset.shared_latents else draw(real_count)
-            if preset.update == "halves":
+            if preset.update == "alternating":
                 move_discriminator(loss_of(d(real_images), 1.0))
                 move_discriminator(loss_of(d(images), 0.0))
-            elif preset.update == "joined":
+            elif preset.update == "concatenated":
                 logits = d(torch.cat([real_images, images]))
                 move_discriminator((loss_of(logits[:real_count], 1.0) + loss_of(logits[real_count:], 0.0)) / 2)
             else:
@@ -111,17 +112,17 @@ def generator(preset):
     from torch import nn
 
     height, width, channels = preset.image_shape
-    count = len(preset.doublings) + preset.head_doubles
+    count = len(preset.upsampling_blocks) + preset.head_upsamples
     smallest = preset.stem, height >> count, width >> count
     parts = [nn.Linear(preset.latent_dim, math.prod(smallest), bias=preset.bias), nn.Unflatten(1, smallest)]
     parts += tail(preset, preset.stem, preset.batch_norm, preset.activation, preset.dropout)
     before = preset.stem
     stems = [(layer, 1) for layer in preset.stem_layers]
-    for (filters, kernel), stride in stems + [(layer, 2) for layer in preset.doublings]:
+    for (filters, kernel), stride in stems + [(layer, 2) for layer in preset.upsampling_blocks]:
         parts.append(transposed(before, filters, kernel, stride, preset.bias))
         parts += tail(preset, filters, preset.batch_norm, preset.activation, preset.dropout)
         before = filters
-    if preset.head_doubles:
+    if preset.head_upsamples:
         parts.append(transposed(before, channels, preset.head, 2, preset.bias))
     else:
         parts.append(nn.Conv2d(before, channels, preset.head, padding=preset.head // 2, bias=preset.bias))
@@ -133,7 +134,7 @@ def discriminator(preset):
     from torch import nn
 
     height, width, before = preset.image_shape
-    layers = ([(preset.d_stem, 1)] if preset.d_stem else []) + [(layer, 2) for layer in preset.halvings]
+    layers = ([(preset.d_stem, 1)] if preset.d_stem else []) + [(layer, 2) for layer in preset.downsampling_blocks]
     parts = []
     for number, ((filters, kernel), stride) in enumerate(layers):
         parts.append(nn.Conv2d(before, filters, kernel, stride, (kernel - 1) // 2, bias=preset.bias))
@@ -167,4 +168,4 @@ def transposed(before, filters, kernel, stride, bias):
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    cli.run(main)

@@ -1,29 +1,27 @@
-"""Time the preparation of the same photos by the tutorials' loop, by ours and by ours with --fast; compare the boxes.
+"""Time prepare_faces.py, with and without --fast, against the tutorials' loop on the same photos; compare the boxes.
 
     PYTHONPATH=. python benchmarks/prepare.py celeba.zip --photos 1000 --double
 
-PHOTOS is a folder, .zip or list, as for prepare_faces.py. --double first enlarges each photo twice (CelebA kept at half
-size becomes 178x218 again); with --shapes they have so many different sizes. All three read the same JPEG files from a
-temporary folder. The tutorials' loop opens a photo with Pillow, calls `detect_faces` of the mtcnn package, crops the
-first face and resizes it; ours writes its data set, csv and journal as well. Each runs in a process of its own and has
-seen a few photos before its clock starts, so that TensorFlow's start and its compiling count for none of them. Writes
-nothing that stays.
-
-Needs: prepare_faces.py and what it needs
+All three read the same JPEG files from a temporary folder. The tutorials' loop opens a photo with Pillow, calls
+`detect_faces` of the mtcnn package, crops the first face and resizes it; ours also writes its data set, csv and
+journal. Each runs in a new process and prepares a few photos before its clock starts, so that the start of TensorFlow
+and compilation count for none. Leaves no files behind.
 """
 
 import concurrent.futures
 import csv
 import io
 import multiprocessing
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+from facegan.common import cli
+from facegan.preparing import photos, preparer
+
 import numpy as np
 from PIL import Image
-
-from facegan import commands, photos
 
 SIZE = 80
 WARM = 512
@@ -31,29 +29,32 @@ OURS = {"ours": [], "ours --fast": ["--fast"]}
 
 
 def main():
-    options = read_options()
-    source = photos.open_source(options.source)
+    options = parse_arguments()
+    with cli.naming("PHOTOS"):
+        source = photos.open_source(options.source)
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         names = write_photos(source, folder / "photos", options)
         print(f"{len(names)} photos, {len(shapes(folder / 'photos'))} sizes")
-        ours = {name: alone(run_ours, folder, mode) for name, mode in OURS.items()}
-        report(None if options.ours_only else alone(run_tutorial, folder / "photos", names), ours)
+        ours = {name: in_new_process(run_ours, folder, mode) for name, mode in OURS.items()}
+        report(None if options.ours_only else in_new_process(run_tutorial, folder / "photos", names), ours)
 
 
-def alone(function, *arguments):
-    """Call a function in a process of its own: what it sets TensorFlow to does not touch the next."""
+def in_new_process(function, *arguments):
+    """Call a function in a new process: how it sets TensorFlow does not affect the next one."""
     with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
 
-def read_options():
-    parser = commands.parser(__doc__)
+def parse_arguments():
+    parser = cli.parser(__doc__)
     parser.add_argument("source", metavar="PHOTOS", help="a folder, .zip or list of photos")
-    parser.add_argument("--photos", type=commands.integer(1), default=1000, metavar="N", help="how many (default 1000)")
-    parser.add_argument("--double", action="store_true", help="enlarge each photo twice")
-    parser.add_argument("--shapes", type=commands.integer(1), metavar="N", help="cut and scale to N random sizes")
-    parser.add_argument("--ours-only", action="store_true", help="leave the tutorials' loop out")
+    parser.add_argument("--photos", type=cli.integer(1), default=1000, metavar="N", help="how many to take")
+    parser.add_argument(
+        "--double", action="store_true", help="enlarge each photo twice: CelebA kept at half size is 178x218 again"
+    )
+    parser.add_argument("--shapes", type=cli.integer(1), metavar="N", help="cut and scale to N random sizes")
+    parser.add_argument("--ours-only", action="store_true", help="leave out the tutorials' loop")
     return parser.parse_args()
 
 
@@ -86,12 +87,12 @@ def shapes(folder):
 
 
 def clocks():
-    """Seconds on the wall, and of this process on all cores: the second tells how busy the machine was otherwise."""
+    """Seconds of wall-clock time and of this process's CPU time; the second depends less on other work."""
     return np.array([time.perf_counter(), time.process_time()])
 
 
 def run_tutorial(folder, names):
-    """Returns (seconds by both clocks, {name: box or None})."""
+    """Run the tutorials' loop; returns (seconds by both clocks, {name: box or None})."""
     import mtcnn
 
     detector = mtcnn.MTCNN()
@@ -112,19 +113,17 @@ def run_tutorial(folder, names):
 
 
 def run_ours(folder, mode):
-    """Returns (seconds by both clocks, {name: box or None}); the same work as the script's, after a warm start."""
+    """Run prepare_faces.py after a warm-up; returns (seconds by both clocks, {name: box or None})."""
     import prepare_faces
-    from facegan import detector, preparation
-
-    detector.work_in_threads()
 
     out = folder / "ours.npz"
-    options = prepare_faces.parse_arguments([str(folder / "photos"), "--out", str(out), "--size", str(SIZE), *mode])
-    preparer = preparation.Preparer(prepare_faces.chosen_settings(options))
+    written = ["--out", str(out), "--size", str(SIZE), "--overwrite"]
+    sys.argv = ["prepare_faces.py", str(folder / "photos"), *written, *mode]
+    faces = preparer.Preparer(prepare_faces.chosen_settings(prepare_faces.parse_arguments()))
     source = photos.open_source(folder / "photos")
-    preparer.finish([preparer.read(name, lambda name=name: source.read(name)) for name in source.names[:WARM]])
+    faces.finish([faces.read(name, lambda name=name: source.read(name)) for name in source.names[:WARM]])
     start = clocks()
-    prepare_faces.main([str(folder / "photos"), "--out", str(out), "--size", str(SIZE), "--overwrite", *mode])
+    prepare_faces.main()
     seconds = clocks() - start
     with out.with_suffix(".csv").open(encoding="utf-8") as file:
         boxes = {
@@ -148,14 +147,12 @@ def report(theirs, ours):
 
 
 def overlap(first, second):
-    """Intersection over union of two boxes, left, top, width, height."""
-    low, high = (
-        np.maximum(first[:2], second[:2]),
-        np.minimum(np.add(first[:2], first[2:]), np.add(second[:2], second[2:])),
-    )
+    """Intersection over union of two boxes (left, top, width, height)."""
+    low = np.maximum(first[:2], second[:2])
+    high = np.minimum(np.add(first[:2], first[2:]), np.add(second[:2], second[2:]))
     shared = np.prod(np.maximum(high - low, 0))
     return shared / (np.prod(first[2:]) + np.prod(second[2:]) - shared)
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    cli.run(main)

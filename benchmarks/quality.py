@@ -1,40 +1,41 @@
-"""Check the quality figures on real faces that are spoilt on purpose: does more damage mean more distance?
+"""Check the quality figures on real faces that are damaged on purpose: does more damage mean more distance?
 
     PYTHONPATH=. python benchmarks/quality.py data/faces80.npz
 
-Prints four tables: figures of faces damaged more and more; whether the kernel distance's range covers repeated draws;
-how many images a stable ranking takes; and what one measurement during training costs. Writes nothing.
-Takes some minutes on two cores. The exit code is 1 where a distance does not rise with the damage or a range fails.
-
-Needs: facegan/ commands, data, distances, face_features, files, npz, plain_features, quality.
+Prints four tables: the figures of faces damaged more and more; whether the
+kernel distance's range covers repeated draws; how many images a stable ranking
+needs; and what one measurement during training costs. Writes nothing. Takes
+some minutes on two cores. The exit code is 1 if a distance does not rise with
+the damage or the range fails.
 """
 
 import itertools
 import time
 
+from facegan.common import cli, datasets
+from facegan.common.cli import UserError
+from facegan.metrics import distances, quality, report
+from facegan.metrics.face_features import face_features, features_and_scores
+
 import numpy as np
 from PIL import Image, ImageFilter
-
-from facegan import commands
-from facegan.commands import UserError
 
 REAL, DAMAGED = 4_000, 3_000
 POOL = 10_000  # faces at most in each half that draws are repeated from
 BLOCKS = 5  # a face is cut into 5x5 blocks where blocks change places
 COUNTS = (250, 500, 1_000, 2_000, 3_000)
+WIDTHS = (16, 26, 10, 12, 8, 10)  # of the columns of figures
 
 
 def main():
-    options = read_options()
-
-    from facegan import data, quality
-
-    pixels = data.load_images(options.data)[0]
+    options = parse_arguments()
+    cli.import_keras()
+    with cli.naming("FACES"):
+        pixels = datasets.load_images(options.data)[0]
     if len(pixels) < REAL + DAMAGED or not quality.are_faces(pixels):
-        raise UserError(f"{options.data}: {REAL + DAMAGED:,} faces are needed; prepare more with prepare_faces.py")
+        raise UserError(f"FACES {options.data}: must hold {REAL + DAMAGED:,} faces; prepare more with prepare_faces.py")
     rows = np.random.RandomState(0).permutation(len(pixels))
-    judge = quality.Judge(pixels[np.sort(rows[:REAL])], count=2, look=quality.look_at_faces)
-    reference = quality.face_features(pixels[np.sort(rows[:REAL])])
+    reference = face_features(pixels[np.sort(rows[:REAL])])
     others = pixels[rows[REAL : REAL + DAMAGED]]
 
     print(f"{DAMAGED:,} faces of {'x'.join(map(str, pixels.shape[1:]))}, damaged, against {REAL:,} others\n")
@@ -42,21 +43,19 @@ def main():
     damaged, real = pools(pixels)
     covered = range_table(damaged, real, options.draws)
     rank_table(damaged, real, options.draws)
-    cost_table(judge, others)
+    cost_table(pixels[rows[: REAL + DAMAGED]])
     return 0 if steady and covered else 1
 
 
-def read_options():
-    parser = commands.parser(__doc__)
+def parse_arguments():
+    parser = cli.parser(__doc__)
     parser.add_argument("data", metavar="FACES", help="a .npz of 7,000 faces or more")
-    parser.add_argument(
-        "--draws", type=commands.integer(5), default=40, help="repeated draws for ranges and ranks (default: 40)"
-    )
+    parser.add_argument("--draws", type=cli.integer(5), default=40, metavar="N", help="draws for ranges and ranks")
     return parser.parse_args()
 
 
 def shrunk(pixels, side):
-    """Made smaller and enlarged again."""
+    """Shrink to `side` of 80 pixels and enlarge again."""
     height, width = pixels.shape[1:3]
     smaller = (round(width * side / 80), round(height * side / 80))
 
@@ -81,7 +80,7 @@ def repeated(pixels, count):
 
 
 def shuffled(pixels, moved):
-    """So many of the 25 blocks of each face change places."""
+    """Move `moved` of the 25 blocks of each face to one another's places."""
     random = np.random.RandomState(1)
     height, width = (side // BLOCKS for side in pixels.shape[1:3])
     result = pixels.copy()
@@ -95,7 +94,7 @@ def shuffled(pixels, moved):
 
 
 def one_kind(pixels, percent):
-    """Darker than the median face only, in so many of 100 images: part of what is real is never drawn."""
+    """Replace a percentage of the faces by faces darker than the median: part of what is real is never drawn."""
     brightness = pixels.mean((1, 2, 3))
     dark = np.flatnonzero(brightness < np.median(brightness))
     rows = np.arange(len(pixels))
@@ -105,7 +104,7 @@ def one_kind(pixels, percent):
 
 
 def checkered(pixels, strength):
-    """A checkerboard of single pixels, lighter and darker by so much: texture that 48 pixels cannot show."""
+    """Add a checkerboard of single pixels, lighter and darker by `strength`: texture that 48 pixels cannot show."""
     board = np.indices(pixels.shape[1:3]).sum(0) % 2 * 2 - 1
     return np.clip(pixels + strength * board[..., None], 0, 255).astype(np.uint8)
 
@@ -114,7 +113,7 @@ def each(pixels, change):
     return np.stack([np.asarray(change(Image.fromarray(image))) for image in pixels])
 
 
-# Name, what does it, strengths from weak to strong, whether the distance has to rise with them.
+# Name, function, strengths from weak to strong, and whether the distance must rise with them.
 DAMAGES = (
     ("shrunk to {} of 80 pixels and back", shrunk, (48, 40, 32, 24, 16), True),
     ("blurred by a radius of {}", blurred, (0.5, 0.75, 1.0, 1.5, 2.5, 4.0), True),
@@ -128,22 +127,20 @@ DAMAGES = (
 
 
 def damage_table(others, reference):
-    """Print the figures of every damage; returns whether all distances that have to rise with it do."""
-    from facegan import distances, face_features, quality
+    """Print the figures of every damage; returns whether all distances that must rise with it do."""
 
-    print(f"{'':38} Fréchet  kernel x 1000 (range)        face  mean score  spacing  coverage")
-    steady = True
+    def show(name, *texts):
+        texts = (text.rjust(width) for text, width in zip(texts, WIDTHS, strict=True))
+        print("  ".join([name.ljust(38), *texts]), flush=True)
 
     def measure(name, pixels):
-        features, scores = face_features.features_and_scores(pixels)
-        estimate, low, high = (1000 * value for value in distances.kernel_distance(features, reference))
-        frechet = distances.frechet_distance(features, reference)
-        kernel = f"{estimate:.3f} ({low:.3f} to {high:.3f})"
-        varied = distances.spacing(features, reference), distances.coverage(features, reference)
-        face = f"{quality.face_share(scores):.3f}  {scores.mean():10.3f}"
-        print(f"{name:38} {frechet:7.4f}  {kernel:27} {face}  {varied[0]:7.2f}  {varied[1]:8.2f}", flush=True)
-        return frechet
+        features, scores = features_and_scores(pixels)
+        figures = quality.compare(features, scores, reference)
+        show(name, *report.cells(figures), f"{scores.mean():.3f}")
+        return figures.frechet_distance
 
+    show("", *quality.LABELS.values(), "mean score")
+    steady = True
     floor = measure("real faces: the floor", others)
     for name, damage, strengths, must_rise in DAMAGES:
         found = [floor, *(measure(name.format(s), damage(others, s)) for s in strengths)]
@@ -160,24 +157,20 @@ LADDER = (0.5, 0.75, 1.0, 1.5, 1.6)  # radii of blurs to be ranked
 
 
 def pools(pixels):
-    """Features to draw from again and again: {name: (n, 256)} of one half of the data, damaged; the other half's."""
-    from facegan import quality
-
+    """Features for repeated draws: {name: (n, 256)} of one half of the data, damaged, and those of the other half."""
     rows = np.random.RandomState(2).permutation(len(pixels))[: 2 * POOL]
     half, other = pixels[rows[::2]], pixels[rows[1::2]]
     damaged = {
-        "real": quality.face_features(half),
-        "32 of 80 pixels": quality.face_features(shrunk(half, 32)),
-        "noise of sigma 20": quality.face_features(noisy(half, 20)),
+        "real": face_features(half),
+        "32 of 80 pixels": face_features(shrunk(half, 32)),
+        "noise of sigma 20": face_features(noisy(half, 20)),
     }
-    damaged |= {f"blur {radius}": quality.face_features(blurred(half, radius)) for radius in LADDER}
-    return damaged, quality.face_features(other)
+    damaged |= {f"blur {radius}": face_features(blurred(half, radius)) for radius in LADDER}
+    return damaged, face_features(other)
 
 
 def range_table(damaged, reference, draws, count=1_000):
-    """Print how often the range of one draw holds the estimate of another; returns whether 9 of 10 times or more."""
-    from facegan import distances
-
+    """Print how often one draw's range contains another's estimate; returns whether it does in 90% of draws."""
     print(f"\nkernel distance x 1000 in {draws} draws of {count:,} against {count:,}, from {len(reference):,} each:")
     print(f"{'':20}    mean  deviation  half of the range  covers other draws  covers the mean")
     random, good = np.random.RandomState(3), True
@@ -195,14 +188,12 @@ def range_table(damaged, reference, draws, count=1_000):
 
 
 def rank_table(damaged, reference, draws):
-    """Print how the Fréchet distance scatters with the number of images, and how often it ranks neighbours rightly."""
-    from facegan import distances
-
+    """Print how the Fréchet distance scatters with the number of images, and how often it ranks blurs correctly."""
     steps = [f"{low} to {high}" for low, high in itertools.pairwise(LADDER)]
     print(f"\nFréchet distance by number of images on either side, {draws} draws from {len(reference):,} each;")
-    print("all that are ranked in one draw are compared with the same real faces, as evaluate.py does it")
+    print("all blurs of one draw are compared with the same real faces, as in evaluate.py")
     heading = "".join(f"  {step:>11}" for step in steps)
-    print(f"{'images':>8}  {'floor':>8}  {'blur 1.5':>8}  {'deviation':>9}  blurs ranked rightly:{heading}")
+    print(f"{'images':>8}  {'floor':>8}  {'blur 1.5':>8}  {'deviation':>9}  blurs ranked correctly:{heading}")
     random, names = np.random.RandomState(4), ["real", *(f"blur {radius}" for radius in LADDER)]
     for count in COUNTS:
         found = np.empty((draws, len(names)))
@@ -212,23 +203,22 @@ def rank_table(damaged, reference, draws):
         floor, middle = found[:, 0].mean(), found[:, names.index("blur 1.5")]
         right = "".join(f"  {share:11.0%}" for share in (np.diff(found[:, 1:]) > 0).mean(0))
         deviation = middle.std(ddof=1) / middle.mean()
-        print(f"{count:8,}  {floor:8.4f}  {middle.mean():8.4f}  {deviation:9.1%}  {'':21}{right}", flush=True)
+        print(f"{count:8,}  {floor:8.4f}  {middle.mean():8.4f}  {deviation:9.1%}  {'':23}{right}", flush=True)
 
 
 def some(features, count, random):
     return features[random.permutation(len(features))[:count]]
 
 
-def cost_table(judge, others):
-    """Print the seconds of one measurement of 1,000 images, drawing aside."""
-    from facegan import quality
-
-    judge.count = quality.TRAINING_COUNT
+def cost_table(pixels):
+    """Print the seconds of one measurement during training, without drawing the images."""
+    count = quality.TRAINING_COUNT
+    metric = quality.QualityMetric(pixels[: REAL + count], count=count)
     started = time.perf_counter()
-    judge.figures(others[: judge.count])
+    metric.figures(pixels[-count:])
     seconds = time.perf_counter() - started
-    print(f"\none measurement of {judge.count:,} images during training: {seconds:.1f} s besides drawing them")
+    print(f"\none measurement of {count:,} images during training: {seconds:.1f} s, without drawing them")
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    cli.run(main)

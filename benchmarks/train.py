@@ -2,13 +2,13 @@
 
     python benchmarks/train.py --preset cifar32 --batch-size 64 --steps 30
 
-Prints images per second (batch size x steps / seconds, first steps left out) and ratios to the first rival, for the
+Prints images per second (batch size x steps / seconds, first steps left out) and ratios to the first baseline, for the
 same networks; ours with averaging, metrics and its real stream of data, in float32 and in what --precision auto means
-here, the same on Keras's own layers where facegan/cpu_layers.py serves, and the share of the time that a step waits for
-data. Everything is measured in turn, --rounds times over, and the best of each counts, so that what else the machine
-does falls on all alike.
+here, the same on Keras's own layers where facegan/training/fast_cpu_layers.py is used, and the share of the time that a
+step waits for data. Everything is measured in turn, --rounds times over, and the best of each counts, so that other
+work on the machine affects all alike.
 
-The rivals for a tutorial's networks (cifar32, faces80) are its loop on Keras 2 and the usual DCGAN class on Keras 3;
+The baselines for a tutorial's networks (cifar32, faces80) are its loop on Keras 2 and the usual DCGAN class on Keras 3;
 ours then trains them by faces32's rule (D moves once a step, on images that G's update draws too). For other presets
 it is a plain PyTorch loop that makes the same updates as ours, as the DCGAN tutorial runs it (eager, float32), and
 compiled under bfloat16 autocast.
@@ -16,8 +16,7 @@ compiled under bfloat16 autocast.
 With --memory it instead prints how much anonymous memory training takes on a data set of 3.8 GB, made for it in a
 temporary folder, and on one as small as a pass of 200 steps can be: both draw and save as often.
 
-The rivals need tf_keras, or PyTorch: pip install tf_keras torch. Needs: benchmarks/tutorial_loop.py,
-benchmarks/dcgan_in_pytorch.py, and train_gan.py with all that it needs.
+The baselines need tf_keras, or PyTorch: pip install tf_keras torch.
 """
 
 import dataclasses
@@ -28,22 +27,23 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy
+import numpy as np
 import tutorial_loop
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from facegan import commands, presets
+from facegan.common import cli
+from facegan.training import presets
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def main():
-    parser = commands.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("--preset", default="cifar32", choices=presets.PRESETS, help="default %(default)s")
-    parser.add_argument("--batch-size", type=commands.integer(2), default=64, help="default %(default)s")
-    parser.add_argument("--steps", type=commands.integer(2), default=30, help="to measure, default %(default)s")
-    parser.add_argument("--rounds", type=commands.integer(1), default=3, help="default %(default)s")
+    parser.add_argument("--batch-size", type=cli.integer(2), default=64, help="default %(default)s")
+    parser.add_argument("--steps", type=cli.integer(2), default=30, help="to measure, default %(default)s")
+    parser.add_argument("--rounds", type=cli.integer(1), default=3, help="default %(default)s")
     parser.add_argument("--memory", action="store_true", help="measure memory instead of speed")
     options = parser.parse_args()
     if options.memory:
@@ -53,12 +53,12 @@ def main():
 
 
 def compare_speed(options):
-    commands.import_keras()
-    from facegan import devices
+    cli.import_keras()
+    from facegan.training import devices
 
     preset = presets.PRESETS[options.preset]
     if options.preset in tutorial_loop.PLAIN:
-        preset = dataclasses.replace(preset, update="joined", shared_latents=True)
+        preset = dataclasses.replace(preset, update="concatenated", shared_latents=True)
     arguments = preset, options.batch_size, options.steps
     if options.preset in tutorial_loop.PLAIN:
         contestants = {
@@ -106,26 +106,17 @@ def our_rate(preset, batch_size, steps, precision, fixed=False, to_train=True):
 
     `fixed` gives it one batch again and again; without `to_train` the networks are made of Keras's own layers.
     """
+    from facegan.training import batches, devices, gan
+
     import keras
 
-    from facegan import data, devices, gan, networks
-
-    model = gan.GAN(
-        networks.build_generator(preset, preset.image_shape, dtype=precision, to_train=to_train),
-        networks.build_discriminator(preset, preset.image_shape, dtype=precision, to_train=to_train),
-        networks.build_generator(preset, preset.image_shape, dtype="float32"),
-        output=preset.output,
-        update=preset.update,
-        average=preset.average,
-    )
+    model = gan.GAN.from_preset(preset, preset.image_shape, precision=precision, to_train=to_train)
     optimizers = [keras.optimizers.Adam(preset.learning_rate, beta_1=preset.beta_1) for _ in range(2)]
     model.compile(*optimizers, jit_compile=devices.compiles_with_xla(devices.find_device()))
-    pixels = numpy.random.randint(0, 256, (2_000, *preset.image_shape), numpy.uint8)
-    halved = preset.update != "summed"
-    drawing = preset.latent_dim, preset.latents, preset.shared_latents
-    batches = data.Batches(pixels, numpy.arange(len(pixels)), batch_size, halved, *drawing)
-    batch = batches.at(0)
-    stream = (batch for _ in iter(int, 1)) if fixed else batches.from_step(0)
+    pixels = np.random.randint(0, 256, (2_000, *preset.image_shape), np.uint8)
+    drawn = batches.Batches(pixels, np.arange(len(pixels)), preset, batch_size=batch_size)
+    batch = drawn.at(0)
+    stream = (batch for _ in iter(int, 1)) if fixed else drawn.from_step(0)
     clock = tutorial_loop.step_clock(keras)
     first = tutorial_loop.WARM_UP
     model.fit(stream, steps_per_epoch=first + steps, verbose=0, shuffle=False, callbacks=[clock])
@@ -134,15 +125,15 @@ def our_rate(preset, batch_size, steps, precision, fixed=False, to_train=True):
 
 def compare_memory():
     """Train on 200,000 and on 12,800 images of 80x80 and print the peak of anonymous memory of each."""
-    from facegan import npz
+    from facegan.preparing import row_writer
 
     with tempfile.TemporaryDirectory() as folder:
         peaks = {}
         for count in (12_800, 200_000):
             path = Path(folder) / f"{count}.npz"
-            with npz.RowWriter(path, (80, 80, 3)) as writer:
+            with row_writer.RowWriter(path, (80, 80, 3)) as writer:
                 for _ in range(count // 200):
-                    writer.write(numpy.random.randint(0, 256, (200, 80, 80, 3), numpy.uint8))
+                    writer.write(np.random.randint(0, 256, (200, 80, 80, 3), np.uint8))
                 writer.finish()
             peaks[count] = peak_memory(path, Path(folder) / f"run{count}")
             print(f"{count:8,} images: peak of anonymous memory {peaks[count]:8.0f} MB")
@@ -166,4 +157,4 @@ def peak_memory(dataset, out):
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    cli.run(main)

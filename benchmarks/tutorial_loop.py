@@ -5,8 +5,6 @@
 Prints one line for each; writes nothing. The networks are those of the preset (faces80 or cifar32, the ones without
 batch norm), float32, on random images; a rate is batch size x steps / seconds, the first steps left out. The
 tutorials' loop needs tf_keras: pip install tf_keras.
-
-Needs: facegan/commands.py, facegan/presets.py.
 """
 
 import importlib.util
@@ -14,21 +12,22 @@ import sys
 import time
 from pathlib import Path
 
-import numpy
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from facegan import commands, presets
+from facegan.common import cli
+from facegan.training import presets
 
 PLAIN = [name for name, row in presets.PRESETS.items() if not row.batch_norm and row.output == "tanh"]
 WARM_UP = 5
 
 
 def main():
-    parser = commands.parser(__doc__)
+    parser = cli.parser(__doc__)
     parser.add_argument("--preset", default="cifar32", choices=PLAIN, help="whose networks; default %(default)s")
-    parser.add_argument("--batch-size", type=commands.integer(2), default=64, help="default %(default)s")
-    parser.add_argument("--steps", type=commands.integer(1), default=30, help="to measure; default %(default)s")
+    parser.add_argument("--batch-size", type=cli.integer(2), default=64, help="default %(default)s")
+    parser.add_argument("--steps", type=cli.integer(1), default=30, help="to measure; default %(default)s")
     options = parser.parse_args()
     preset = presets.PRESETS[options.preset]
     for name, measure in (("tutorial loop, Keras 2", tutorial_rate), ("usual class, Keras 3", usual_rate)):
@@ -44,18 +43,18 @@ def networks(library, preset):
     """
     layers = library.layers
     height, width, channels = preset.image_shape
-    count = len(preset.doublings)
+    count = len(preset.upsampling_blocks)
     smallest = (height >> count, width >> count, preset.stem)
-    generator = [library.Input((preset.latent_dim,)), layers.Dense(int(numpy.prod(smallest))), layers.LeakyReLU(0.2)]
+    generator = [library.Input((preset.latent_dim,)), layers.Dense(int(np.prod(smallest))), layers.LeakyReLU(0.2)]
     generator += [layers.Reshape(smallest)]
-    for filters, kernel in preset.doublings:
+    for filters, kernel in preset.upsampling_blocks:
         generator += [layers.Conv2DTranspose(filters, kernel, strides=2, padding="same"), layers.LeakyReLU(0.2)]
     generator += [layers.Conv2D(channels, preset.head, activation="tanh", padding="same")]
 
     filters, kernel = preset.d_stem
     discriminator = [library.Input(preset.image_shape), layers.Conv2D(filters, kernel, padding="same")]
     discriminator += [layers.LeakyReLU(0.2)]
-    for filters, kernel in preset.halvings:
+    for filters, kernel in preset.downsampling_blocks:
         discriminator += [layers.Conv2D(filters, kernel, strides=2, padding="same"), layers.LeakyReLU(0.2)]
     discriminator += [layers.Flatten(), layers.Dropout(preset.d_dropout), layers.Dense(1, activation="sigmoid")]
     return library.Sequential(generator), library.Sequential(discriminator)
@@ -67,7 +66,7 @@ def tutorial_rate(preset, batch_size=64, steps=30):
     Each of the three is a call from Python, on arrays that are drawn and scaled outside TensorFlow.
     """
     if not importlib.util.find_spec("tf_keras"):
-        raise commands.UserError("the tutorials' loop needs Keras 2: pip install tf_keras")
+        raise cli.UserError("the tutorials' loop needs Keras 2: pip install tf_keras")
     import tf_keras
 
     generator, discriminator = networks(tf_keras, preset)
@@ -79,16 +78,16 @@ def tutorial_rate(preset, batch_size=64, steps=30):
     real_images, half = random_images(preset), batch_size // 2
 
     def latents(count):
-        return numpy.random.randn(count, preset.latent_dim).astype("float32")
+        return np.random.randn(count, preset.latent_dim).astype("float32")
 
     for step in range(WARM_UP + steps):
         if step == WARM_UP:
             start = time.perf_counter()
-        chosen = numpy.random.randint(0, len(real_images), half)
-        discriminator.train_on_batch(real_images[chosen], numpy.ones((half, 1)))
+        chosen = np.random.randint(0, len(real_images), half)
+        discriminator.train_on_batch(real_images[chosen], np.ones((half, 1)))
         generated_images = generator.predict(latents(half), verbose=0)
-        discriminator.train_on_batch(generated_images, numpy.zeros((half, 1)))
-        stack.train_on_batch(latents(batch_size), numpy.ones((batch_size, 1)))
+        discriminator.train_on_batch(generated_images, np.zeros((half, 1)))
+        stack.train_on_batch(latents(batch_size), np.ones((batch_size, 1)))
     return batch_size * steps / (time.perf_counter() - start)
 
 
@@ -153,8 +152,8 @@ def step_clock(keras):
 
 
 def random_images(preset, count=2_000):
-    return numpy.random.uniform(-1, 1, (count, *preset.image_shape)).astype("float32")
+    return np.random.uniform(-1, 1, (count, *preset.image_shape)).astype("float32")
 
 
 if __name__ == "__main__":
-    commands.run(main)
+    cli.run(main)

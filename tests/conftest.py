@@ -1,4 +1,4 @@
-"""Settings and fixtures that several test files share."""
+"""Settings and fixtures shared by test files."""
 
 import os
 
@@ -19,16 +19,16 @@ def dataset(tmp_path):
 
 
 @pytest.fixture
-def shipped(monkeypatch, tmp_path):
-    """A tiny generator in the place of the shipped one, and an empty current folder."""
-    import drawing  # imports Keras, which must not happen before the settings above
+def bundled(monkeypatch, tmp_path):
+    """The path of a tiny generator that replaces the bundled one; the current folder is an empty one."""
+    from facegan.common import generators
 
-    from facegan import runs
+    import drawing  # imports Keras, which must not happen before the settings above
 
     path = tmp_path / "pretrained" / "portraits.h5"
     path.parent.mkdir()
     drawing.save_generator(path)
-    monkeypatch.setattr(runs, "SHIPPED", path)
+    monkeypatch.setattr(generators, "BUNDLED", path)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     return path

@@ -1,0 +1,190 @@
+"""Data sets of images: .npz files, mapped into memory where that is possible, or sets that Keras downloads. numpy only.
+
+A .npz is a zip archive of .npy members. prepare_faces.py stores one member without compression, so that training can
+map it; compressed files are read into memory. Pickles are refused.
+"""
+
+import ast
+import json
+import math
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+BLOCK = 1 << 22
+NAMED = ("mnist", "cifar10")
+PREFERRED = ("arr_0", "x_train")
+
+
+def read_comment(path):
+    """Read the comment of a zip archive, bytes; empty if there is none, or the file is not a zip."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.comment
+    except (OSError, zipfile.BadZipFile):
+        return b""
+
+
+def open_array(path):
+    """Open the array of a .npz: `arr_0`, else `x_train`, else the only one in it.
+
+    Args:
+        path: a .npz file; a stored array is mapped into memory, read-only, and a compressed one is read.
+
+    Returns:
+        (name, array), with a name such as "arr_0".
+
+    Raises:
+        ValueError: the file is missing, not a zip, truncated or damaged, or holds a pickle or several arrays of other
+            names.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            member = _choose(path, archive)
+            with archive.open(member) as stream:
+                shape, fortran, dtype = _read_npy_header(path, stream)
+                if member.compress_type == zipfile.ZIP_STORED:
+                    start = _member_start(path, member) + stream.tell()
+                    return member.filename[:-4], _map(path, start, shape, fortran, dtype)
+                array = _read(path, stream, shape, fortran, dtype)
+                return member.filename[:-4], array
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, struct.error) as error:
+        raise ValueError(f"{path}: is not a complete .npz file ({error})") from None
+
+
+def open_pixels(path):
+    """Open a data set of images: uint8 (n, height, width, channels), channels 1 or 3; 3-D arrays are grey.
+
+    Raises:
+        ValueError: as for `open_array`, or the array has another type or shape, or is empty.
+    """
+    name, array = open_array(path)
+    if array.dtype != np.uint8:
+        raise ValueError(f"{path}: {name} is {array.dtype}, not uint8 pixels")
+    if array.ndim == 3:
+        array = array[..., None]
+    if array.ndim != 4 or array.shape[3] not in (1, 3) or 0 in array.shape:
+        raise ValueError(f"{path}: {name} has shape {array.shape}, not (n, height, width, 1 or 3) with n 1 or more")
+    return array
+
+
+def _choose(path, archive):
+    members = {member.filename[:-4]: member for member in archive.infolist() if member.filename.endswith(".npy")}
+    for name in PREFERRED:
+        if name in members:
+            return members[name]
+    if len(members) != 1:
+        held = ", ".join(sorted(members)[:5]) or "nothing"
+        raise ValueError(f"{path}: has no array arr_0 or x_train (it holds {held})")
+    return next(iter(members.values()))
+
+
+def _read_npy_header(path, stream):
+    """Read (shape, whether in Fortran order, dtype), parsed as a literal, so that no code in a file is ever run."""
+    magic = stream.read(8)
+    if magic[:6] != b"\x93NUMPY" or magic[6] not in (1, 2, 3):
+        raise ValueError(f"{path}: its member is not a .npy array")
+    length = struct.unpack("<H", stream.read(2))[0] if magic[6] == 1 else struct.unpack("<I", stream.read(4))[0]
+    if length > BLOCK:
+        raise ValueError(f"{path}: its array header is damaged ({length} bytes long)")
+    try:
+        header = ast.literal_eval(stream.read(length).decode("latin1"))
+        shape, fortran, dtype = tuple(header["shape"]), bool(header["fortran_order"]), np.dtype(header["descr"])
+        if not all(isinstance(extent, int) and extent >= 0 for extent in shape):
+            raise ValueError("negative extent")
+    except (SyntaxError, ValueError, KeyError, TypeError):
+        raise ValueError(f"{path}: its array header is damaged") from None
+    if dtype.hasobject:
+        raise ValueError(f"{path}: holds pickled objects, which could run code when loaded; only plain arrays are read")
+    return shape, fortran, dtype
+
+
+def _member_start(path, member):
+    """The offset of a member's data; its local header may have other extra fields than the zip's directory says."""
+    with path.open("rb") as file:
+        file.seek(member.header_offset)
+        name, extra = struct.unpack("<26x2H", file.read(30))
+    return member.header_offset + 30 + name + extra
+
+
+def _map(path, start, shape, fortran, dtype):
+    if start + math.prod(shape) * dtype.itemsize > path.stat().st_size:
+        raise ValueError(f"{path}: is cut short; its array of shape {shape} is larger than the file")
+    order = "F" if fortran else "C"
+    if 0 in shape:
+        return np.zeros(shape, dtype)
+    return np.memmap(path, dtype, "r", start, shape, order)
+
+
+def _read(path, stream, shape, fortran, dtype):
+    """Read a compressed array into memory, in blocks: a header may claim more data than there is."""
+    wanted = math.prod(shape) * dtype.itemsize
+    data = bytearray()
+    while len(data) < wanted and (block := stream.read(min(BLOCK, wanted - len(data)))):
+        data += block
+    if len(data) < wanted:
+        raise ValueError(f"{path}: is cut short; its array of shape {shape} is incomplete")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def preparation_record(path):
+    """The dictionary in which prepare_faces.py recorded how it made a data set; {} for other data sets."""
+    try:
+        record = json.loads(read_comment(path))
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def load_images(source):
+    """Open a data set by path or name.
+
+    Args:
+        source: a .npz file, or "mnist" or "cifar10", which Keras downloads once and keeps.
+
+    Returns:
+        (pixels, fingerprint): pixels uint8 (n, height, width, channels), mapped from the file if it is uncompressed;
+        the fingerprint is a text that changes when any byte of the images does.
+
+    Raises:
+        ValueError: there is no such file or name, it is not a set of images, or the download failed.
+    """
+    if str(source) in NAMED:
+        pixels = _download(str(source))
+        return pixels, _fingerprint(pixels, zlib.crc32(np.ascontiguousarray(pixels)))
+    path = Path(source)
+    if not path.is_file():
+        named = " or ".join(NAMED)
+        raise ValueError(f"{source}: no such file; name a .npz that prepare_faces.py made, or {named}")
+    try:
+        pixels = open_pixels(path)
+    except ValueError as error:
+        raise ValueError(f"{error}; prepare_faces.py makes such files") from None
+    # The archive holds checksums of its members: no need to read gigabytes at each start.
+    with zipfile.ZipFile(path) as archive:
+        members = sorted((member.filename, member.CRC) for member in archive.infolist())
+    return pixels, _fingerprint(pixels, zlib.crc32(repr(members).encode()))
+
+
+def _fingerprint(pixels, checksum):
+    return "x".join(map(str, pixels.shape)) + f"-{checksum:08x}"
+
+
+def _download(name):
+    import keras
+
+    try:
+        (pixels, _), _ = getattr(keras.datasets, name).load_data()
+    except Exception as error:  # Keras raises bare Exception for a failed download
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        raise ValueError(
+            f"{name}: its download failed ({reason}); give a .npz of images instead, or download it on a machine "
+            "with a network and copy the folder ~/.keras/datasets"
+        ) from None
+    return pixels[..., None] if pixels.ndim == 3 else pixels

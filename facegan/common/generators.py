@@ -1,0 +1,194 @@
+"""Generators on disk: find one in a run folder, load it and draw pixels, save models as `.h5`."""
+
+import dataclasses
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from facegan.common import cli, files, images, model_files
+from facegan.common.latents import latents_of_faces
+
+import numpy as np
+
+# Batches have a fixed shape: the pixels of a face must not depend on how many are drawn with it.
+DRAW_BATCH = 64
+BEST_NAME = "generator_best.h5"
+CHECKPOINT_PATTERN = re.compile(r"generator_model_(\d+)\.h5")
+NOTES = "facegan"  # the attribute of a `.h5` that holds its notes
+# The generator that comes with the scripts: beside facegan/, or inside it where `pip install` puts it.
+_FOLDERS = [Path(__file__).parents[2] / "pretrained", Path(__file__).parents[1] / "pretrained"]
+BUNDLED = next((folder for folder in _FOLDERS if folder.is_dir()), _FOLDERS[0]) / "portraits.h5"
+
+
+@dataclasses.dataclass(frozen=True)
+class Generator:
+    """A generator ready to draw.
+
+    Attributes:
+        path: the file it came from.
+        model: the Keras model, latents (n, latent_dim) float32 → images (n, height, width, channels) float32.
+        latent_prior: the distribution of its latents in training, "normal" or "uniform" over (−1, 1).
+        pixel_range: "tanh" for images in −1..1, "sigmoid" for 0..1: the model's last activation.
+        fingerprint: 12 hexadecimal digits that change with the file.
+    """
+
+    path: Path
+    model: object
+    latent_prior: str
+    pixel_range: str
+    fingerprint: str
+
+    @property
+    def latent_dim(self):
+        return self.model.input_shape[-1]
+
+    @property
+    def height(self):
+        return self.model.output_shape[1]
+
+    @property
+    def width(self):
+        return self.model.output_shape[2]
+
+    @property
+    def channels(self):
+        return self.model.output_shape[3]
+
+    def latents_of(self, numbers):
+        """The latents (n, latent_dim) float32 of numbered faces."""
+        return latents_of_faces(numbers, self.latent_dim, self.latent_prior)
+
+    def draw(self, latents):
+        """Draw faces: latents (n, latent_dim) → pixels uint8 (n, height, width, channels)."""
+        return draw(self.model, latents, self.pixel_range)
+
+
+def draw(model, latents, pixel_range):
+    """Draw pixels uint8 (n, height, width, channels) with a Keras model from latents (n, latent_dim).
+
+    Batches are padded to a constant shape, so that face 12 has the same pixels alone as among faces 1 to 31.
+    """
+    latents = np.asarray(latents, np.float32)
+    padded = np.zeros((-len(latents) % DRAW_BATCH, latents.shape[1]), np.float32)
+    batches = np.concatenate([latents, padded]).reshape(-1, DRAW_BATCH, latents.shape[1])
+    pixels = [images.to_pixels(model.predict_on_batch(batch), pixel_range) for batch in batches]
+    return np.concatenate(pixels)[: len(latents)]
+
+
+def find_generator(path):
+    """Find a generator's file.
+
+    Args:
+        path: a generator file; a run folder, for its generator_best.h5 or else its newest generator; or None, for the
+            bundled generator.
+
+    Returns:
+        A `Path`.
+
+    Raises:
+        ValueError: there is no such file, or no generator in the folder.
+    """
+    if path is None and not BUNDLED.is_file():
+        raise ValueError(
+            f"{BUNDLED}: no such file; copy the folder {BUNDLED.parent.name}, which has the bundled generator, beside "
+            "the scripts, or name a run folder or a generator file"
+        )
+    path = Path(path or BUNDLED)
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise ValueError(f"{path}: no such file or run folder; train_gan.py makes run folders")
+    if (path / BEST_NAME).is_file():
+        return path / BEST_NAME
+    saved = checkpoints(path)
+    if not saved:
+        raise ValueError(f"{path}: holds no generator_model_*.h5; run train_gan.py until it saves one")
+    return saved[-1]
+
+
+def checkpoints(folder):
+    """The paths of the generators that training saved in a run folder, oldest first."""
+    named = [path for path in Path(folder).iterdir() if CHECKPOINT_PATTERN.fullmatch(path.name)]
+    return sorted(named, key=lambda path: int(CHECKPOINT_PATTERN.fullmatch(path.name).group(1)))
+
+
+def load_generator(path):
+    """Load a generator.
+
+    Args:
+        path: as for `find_generator`; files are `.h5` of Keras 2 or 3, or `.keras`.
+
+    Returns:
+        A `Generator`.
+
+    Raises:
+        ValueError: there is none, it cannot be read, or it is not a generator.
+    """
+    path = find_generator(path)
+    cli.import_keras()
+    model = model_files.load_model_file(path)
+    activation = _last_activation(model)
+    if activation not in ("tanh", "sigmoid"):
+        raise ValueError(
+            f"{path}: ends in {activation}, which leaves the range of its images unknown; it must be tanh or sigmoid"
+        )
+    fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    notes = read_notes(path)
+    # Older files call the prior "latents".
+    return Generator(path, model, notes.get("latent_prior", notes.get("latents", "normal")), activation, fingerprint)
+
+
+def _last_activation(model):
+    """Name of the last activation in a model, which sets the range of its images; a Reshape may follow it."""
+    names = [layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")]
+    return names[-1] if names else "linear"
+
+
+def save_model(model, path, notes):
+    """Write a model as a float32 `.h5` that plain Keras can load.
+
+    Args:
+        model: any model; its optimizer is left out, since `.h5` would lose most of it.
+        path: the file.
+        notes: JSON data to store in the file, see `read_notes`; of a generator, "latent_prior" among it.
+    """
+    import absl.logging
+    import h5py
+    import keras
+
+    # Keras warns at each save that `.h5` is legacy; it is what people's scripts load.
+    absl.logging.set_verbosity(absl.logging.ERROR)
+    with files.atomic_path(path) as temporary:
+        keras.saving.save_model(_plain(model), temporary, include_optimizer=False)
+        with h5py.File(temporary, "r+") as file:
+            file.attrs[NOTES] = json.dumps(notes)
+
+
+def _plain(model):
+    """The model, or if it was built to train faster, a float32 copy of it with the plain classes of its layers.
+
+    A layer class names the Keras class to be saved in its place as its `plain_class`.
+    """
+    import keras
+
+    if all(layer.dtype_policy.name == "float32" and not hasattr(layer, "plain_class") for layer in model.layers):
+        return model
+
+    def rebuild(layer):
+        plain_class = getattr(layer, "plain_class", type(layer))
+        return plain_class.from_config({**layer.get_config(), "dtype": "float32"})
+
+    copy = keras.models.clone_model(model, clone_function=rebuild)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def read_notes(path):
+    """The notes that `save_model` stored in a file, or {} if there are none."""
+    import h5py
+
+    if not h5py.is_hdf5(path):
+        return {}
+    with h5py.File(path, "r") as file:
+        return json.loads(file.attrs.get(NOTES, "{}"))

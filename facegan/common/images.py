@@ -1,0 +1,180 @@
+"""Pixels and pictures: value ranges, numbered grids, captions, GIFs. numpy and Pillow only.
+
+pixels are uint8 (n, height, width, 1 or 3); images are floats in the range of the generator's last activation.
+"""
+
+import dataclasses
+import functools
+import importlib.util
+import math
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+TILE_SIDE = 96  # pixels of a face's shorter side in a picture; smaller images are enlarged by a whole factor
+LARGEST_SIDE = 8_000  # pixels of a picture with enlarged faces; in larger ones they keep their own size
+LARGEST_AREA = 250_000_000  # pixels of a picture, 750 MB of memory
+GAP = 4
+LABEL_SIZE = 13
+CAPTION_SIZE = 16
+INK = 0x20
+PAPER = 0xFF
+
+
+def to_images(pixels, pixel_range):
+    """Convert pixels 0..255 to images in a generator's range.
+
+    Args:
+        pixels: numpy uint8, or a float tensor of any backend.
+        pixel_range: the generator's last activation, "tanh" for −1..1 or "sigmoid" for 0..1.
+
+    Returns:
+        The same kind of array: float32 for numpy.
+    """
+    if isinstance(pixels, np.ndarray):
+        pixels = pixels.astype(np.float32)
+    low, scale = _range(pixel_range)
+    return pixels / scale + low
+
+
+def to_pixels(images, pixel_range):
+    """Convert images in a generator's range to pixels uint8: rounded, and clipped to 0..255; NaN becomes 0."""
+    low, scale = _range(pixel_range)
+    values = (np.asarray(images, np.float32) - low) * scale
+    return np.clip(np.rint(np.nan_to_num(values)), 0, 255).astype(np.uint8)
+
+
+def _range(pixel_range):
+    """(the value of black, pixel levels per unit)."""
+    if pixel_range == "tanh":
+        return -1.0, 127.5
+    if pixel_range == "sigmoid":
+        return 0.0, 255.0
+    raise ValueError(f"{pixel_range!r} is not a known range of images; it must be tanh or sigmoid")
+
+
+def shown(pixels, pixel_range):
+    """Pixels as pictures show them: grey images of the range 0..1 are inverted to dark on light, others unchanged.
+
+    That range is mnist28's. Its digits are stored white on black, and the tutorials draw them with a reversed grey map.
+    Files that hold the pixels themselves are never inverted.
+    """
+    return 255 - pixels if pixel_range == "sigmoid" and pixels.shape[-1] == 1 else pixels
+
+
+def picture(pixels):
+    """One image, pixels (height, width, 1 or 3), as a PIL image of the same size."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """The places of images in a grid: each is enlarged by `scale`, in a cell with its label and a gap."""
+
+    rows: int
+    columns: int
+    scale: int
+    cell_height: int
+    cell_width: int
+
+
+def layout(count, height, width, columns=None, labelled=True):
+    """Lay out `count` images of (height, width), see `grid`.
+
+    Raises:
+        ValueError: the picture would have more than `LARGEST_AREA` pixels.
+    """
+    columns = min(columns or math.ceil(math.sqrt(count)), count)
+    rows = math.ceil(count / columns)
+    scale = math.ceil(TILE_SIDE / min(height, width))
+    if max(rows * height, columns * width) * scale > LARGEST_SIDE:
+        scale = 1
+    cell_height = height * scale + GAP + (LABEL_SIZE + 4 if labelled else 0)
+    cell_width = width * scale + GAP
+    if rows * cell_height * columns * cell_width > LARGEST_AREA:
+        raise ValueError(
+            f"{count:,} images would make a picture of {columns * cell_width:,}x{rows * cell_height:,} pixels; "
+            "draw fewer at a time"
+        )
+    return Layout(rows, columns, scale, cell_height, cell_width)
+
+
+def grid(pixels, columns=None, numbers=None):
+    """Draw images in rows on white, each above its label.
+
+    Args:
+        pixels: (n, height, width, channels) uint8.
+        columns: images in a row; None makes the grid as square as possible.
+        numbers: n numbers or short texts ("" for none), or None for a grid without labels.
+
+    Returns:
+        A PIL image, mode "RGB". Small images are enlarged by a whole factor to `TILE_SIDE` pixels or more.
+    """
+    count, height, width = pixels.shape[:3]
+    cells = layout(count, height, width, columns, numbers is not None)
+    tile_size = (width * cells.scale, height * cells.scale)
+    size = (cells.columns * cells.cell_width + GAP, cells.rows * cells.cell_height + GAP)
+    sheet = Image.new("RGB", size, (PAPER,) * 3)
+    draw = ImageDraw.Draw(sheet)
+    for k, image in enumerate(pixels):
+        left = GAP + k % cells.columns * cells.cell_width
+        top = GAP + k // cells.columns * cells.cell_height
+        sheet.paste(picture(image).resize(tile_size, Image.Resampling.BICUBIC), (left, top))
+        if numbers is not None:
+            below = (left + tile_size[0] // 2, top + tile_size[1] + 2)
+            draw.text(below, str(numbers[k]), (INK,) * 3, _fitting_font(str(numbers[k]), tile_size[0]), "ma")
+    return sheet
+
+
+def stack(pictures, captions=None):
+    """Place PIL pictures below one another on white, aligned left, each under its caption ("" for none)."""
+    captions = captions or [""] * len(pictures)
+    heights = [CAPTION_SIZE + 12 if caption else 0 for caption in captions]
+    text_widths = [math.ceil(font(CAPTION_SIZE).getlength(caption)) + 2 * GAP for caption in captions]
+    width = max([*text_widths, *(picture.width for picture in pictures)])
+    total = sum(heights) + sum(picture.height for picture in pictures)
+    sheet = Image.new("RGB", (width, total), (PAPER,) * 3)
+    draw = ImageDraw.Draw(sheet)
+    top = 0
+    for part, caption, height in zip(pictures, captions, heights, strict=True):
+        if caption:
+            draw.text((GAP, top + height // 2), caption, (INK,) * 3, font(CAPTION_SIZE), "lm")
+        sheet.paste(part, (0, top + height))
+        top += height + part.height
+    return sheet
+
+
+def beside(pictures):
+    """Place PIL pictures side by side on white, aligned at the top."""
+    sheet = Image.new("RGB", (sum(part.width for part in pictures), max(part.height for part in pictures)), "white")
+    left = 0
+    for part in pictures:
+        sheet.paste(part, (left, 0))
+        left += part.width
+    return sheet
+
+
+def save_gif(frames, path, milliseconds=80, comment=""):
+    """Write PIL pictures of one size as a GIF that repeats forever.
+
+    Each frame has a palette of 256 colours made for it: a common one would make faces blotchy.
+    """
+    first, *others = (frame.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames)
+    settings = {"duration": milliseconds, "loop": 0, "disposal": 2, "comment": comment.encode()}
+    first.save(path, format="GIF", save_all=True, append_images=others, optimize=False, **settings)
+
+
+@functools.cache
+def font(size):
+    """The font of labels and captions: matplotlib's, if that is installed, else Pillow's."""
+    package = importlib.util.find_spec("matplotlib")
+    if package is None:
+        return ImageFont.load_default(size)
+    return ImageFont.truetype(Path(package.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+
+
+def _fitting_font(text, width):
+    """The largest font for labels, down to size 8, in which the text is no wider than its image."""
+    fitting = (size for size in range(LABEL_SIZE, 8, -1) if font(size).getlength(text) <= width)
+    return font(next(fitting, 8))

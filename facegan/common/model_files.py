@@ -1,0 +1,242 @@
+"""Load a model file, `.h5` or `.keras`, of Keras 2 or 3, or say in one line what the file is instead.
+
+The model is rebuilt in float32 from its config (see `facegan.common.model_config`) and filled with the file's weights.
+Keras never deserializes the file, so that no code in it can run.
+"""
+
+import contextlib
+import io
+import json
+import re
+import zipfile
+import zlib
+from pathlib import Path
+
+from facegan.common.model_config import read_architecture
+
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+ZIP_SIGNATURE = b"PK"
+EXAMPLES = {"generator": ", such as a generator_model_*.h5", "discriminator": ""}
+EXTERNAL = "keeps its weights in other files, which are never opened; save the model again in one file"
+DAMAGED = "is damaged or cut short; copy or save it again"
+
+
+def load_model_file(path, expected="generator"):
+    """Load a model.
+
+    Args:
+        path: a `.h5` or `.keras` file; its content counts, not its suffix.
+        expected: "generator" (latents in, images out), "discriminator" (images in, one number out) or None for any.
+
+    Returns:
+        A `keras.Model`, not compiled, all float32.
+
+    Raises:
+        ValueError: the file cannot be read, is damaged or not a model, has layers that are not supported, or is a model
+            of another kind.
+    """
+    try:
+        architecture, arrays = _read(Path(path))
+        model = _build(architecture)
+        kind, description = kind_of(model)
+        if expected not in (None, kind):
+            raise ValueError(f"is {description}; name a {expected} instead{EXAMPLES[expected]}")
+        _set_weights(model, architecture, arrays)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror or _first_line(error)}") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: {_first_line(error)}") from None
+    return model
+
+
+def kind_of(model):
+    """Tell the kind of a model from its inputs and outputs.
+
+    Returns:
+        "generator", "discriminator" or "other", and a description for people.
+    """
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        inputs, outputs = len(model.inputs), len(model.outputs)
+        return "other", f"a model of {inputs} inputs and {outputs} outputs (a conditional generator?)"
+    source, result = model.inputs[0].shape[1:], model.outputs[0].shape[1:]
+    image_in = len(source) == 3 and source[0] != 1
+    image_out = len(result) == 3 and result[-1] in (1, 3)
+    sizes = f"{_size(source)} in, {_size(result)} out"
+    if image_out and not image_in:
+        return "generator", f"a generator ({sizes})"
+    if image_in and all(length == 1 for length in result):
+        return "discriminator", f"a discriminator ({sizes})"
+    if image_in and len(result) == 1:
+        return "other", f"a classifier of {result[0]} classes ({sizes})"
+    if image_in and image_out:
+        return "other", f"an image-to-image network ({sizes})"
+    if len(source) == 1 and all(length == 1 for length in result):
+        return "other", f"a generator and a discriminator in one, or another network with one output ({sizes})"
+    return "other", f"a network of another kind ({sizes})"
+
+
+def _size(shape):
+    return "x".join("any" if length is None else str(length) for length in shape)
+
+
+def _read(path):
+    """Read a file's `Architecture`, and a dictionary from layer names to arrays in the order of the layer's weights."""
+    if path.is_dir():
+        kind = "a TensorFlow SavedModel" if (path / "saved_model.pb").exists() else "a folder"
+        raise ValueError(f"is {kind}; name a .h5 or .keras file")
+    with path.open("rb") as file:
+        start = file.read(64)
+        if start.startswith(HDF5_SIGNATURE):
+            return _read_h5(file)
+        if start.startswith(ZIP_SIGNATURE):
+            return _read_keras(file)
+    raise ValueError(_not_a_model(start))
+
+
+def _not_a_model(start):
+    """What is wrong with a file that is neither HDF5 nor a zip, by its first bytes."""
+    if not start:
+        return "is empty; copy or save it again"
+    if start.startswith(b"version https://git-lfs"):
+        return "is a Git LFS pointer, not the file itself; fetch it with `git lfs pull`"
+    kind = "text" if all(byte >= 32 or byte in b"\t\r\n" for byte in start) else "neither HDF5 nor a .keras archive"
+    return f"is not a model file ({kind}); name a .h5 or .keras file"
+
+
+@contextlib.contextmanager
+def _hdf5(file):
+    import h5py
+
+    try:
+        with h5py.File(file, "r") as h5:
+            yield h5
+    except (OSError, RuntimeError, KeyError, AttributeError, TypeError):  # h5py's, and a member of the wrong kind
+        raise ValueError(DAMAGED) from None
+
+
+def _read_h5(file):
+    with _hdf5(file) as h5:
+        if "model_config" not in h5.attrs:
+            if "layer_names" in h5.attrs or "layers" in h5:
+                raise ValueError("holds weights without their network; save the whole model with model.save(...)")
+            raise ValueError("is an HDF5 file without a Keras model; name another")
+        version = _text(h5.attrs.get("keras_version", "2"))
+        if version.startswith("1."):
+            raise ValueError(f"was saved by Keras {version}; load and save it with Keras 2 first")
+        architecture = read_architecture(_decoded(h5.attrs["model_config"]))
+        groups = {layer.name: _member(h5["model_weights"], layer.name) for layer in architecture.layers}
+        names = {name: group.attrs.get("weight_names", ()) for name, group in groups.items() if group is not None}
+        return architecture, {
+            layer: [_array(groups[layer], _text(name)) for name in weights] for layer, weights in names.items()
+        }
+
+
+def _read_keras(file):
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+            if "config.json" not in names or "model.weights.h5" not in names:
+                raise ValueError(
+                    f"is an archive of {', '.join(names[:3]) or 'nothing'}, not a .keras model; name another"
+                )
+            config, weights = archive.read("config.json"), archive.read("model.weights.h5")
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
+        raise ValueError(DAMAGED) from None
+    architecture = read_architecture(_decoded(config))
+    with _hdf5(io.BytesIO(weights)) as h5:
+        groups = {name: _member(h5, path) for name, path in _keras_paths(architecture.layers).items()}
+        return architecture, {
+            name: [_array(group, str(number)) for number in range(len(group))]
+            for name, group in groups.items()
+            if group is not None
+        }
+
+
+def _keras_paths(layers):
+    """The place of each layer's weights in a `.keras`, which is named after class and order rather than the layer."""
+    counts, paths = {}, {}
+    for layer in layers:
+        words = re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", layer.saved_class)).lower()
+        count = counts[words] = counts.get(words, -1) + 1
+        paths[layer.name] = f"layers/{words}_{count}/vars" if count else f"layers/{words}/vars"
+    return paths
+
+
+def _member(group, path):
+    """A member of an HDF5 group, or None. Only hard links are followed, since others can point to any file."""
+    import h5py
+
+    for name in path.strip("/").split("/"):
+        link = group.get(name, getlink=True)
+        if link is None:
+            return None
+        if not isinstance(link, h5py.HardLink):
+            raise ValueError(EXTERNAL)
+        group = group[name]
+    return group
+
+
+def _array(group, path):
+    dataset = _member(group, path)
+    if dataset is None:
+        raise ValueError(DAMAGED)
+    if dataset.external or dataset.is_virtual:
+        raise ValueError(EXTERNAL)
+    return dataset[()]
+
+
+def _build(architecture):
+    """Build the Keras model of an `Architecture`, with weights of zero."""
+    import keras
+
+    by_name = {layer.name: layer for layer in architecture.layers}
+    tensors = {}
+
+    def tensor(name):
+        if name not in tensors:
+            tensors[name] = call(by_name[name])
+        return tensors[name]
+
+    def call(layer):
+        name = layer.name.replace("/", "_")
+        if layer.class_name == "InputLayer":
+            return keras.Input(name=name, **layer.arguments)
+        sources = [tensor(source) for source in layer.inputs]
+        made = getattr(keras.layers, layer.class_name)(name=name, dtype="float32", **_zeros(layer), **layer.arguments)
+        return made(sources if len(sources) > 1 else sources[0])
+
+    try:
+        inputs, outputs = ([tensor(name) for name in names] for names in (architecture.inputs, architecture.outputs))
+        return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs if len(outputs) > 1 else outputs[0])
+    except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+        raise ValueError(f"describes a network that cannot be built: {_first_line(error)}") from error
+
+
+def _zeros(layer):
+    """Arguments for initial weights that take no time, since the file's weights replace them."""
+    kernels = ("Conv2D", "Conv2DTranspose", "Dense")
+    return {"kernel_initializer": "zeros"} if layer.class_name in kernels else {}
+
+
+def _set_weights(model, architecture, arrays):
+    for layer in architecture.layers:
+        target, saved = model.get_layer(layer.name.replace("/", "_")), arrays.get(layer.name, [])
+        shapes, wanted = [array.shape for array in saved], [tuple(weight.shape) for weight in target.weights]
+        if shapes != wanted:
+            raise ValueError(f"has weights {shapes} for the layer {layer.name}, which needs {wanted}; save it again")
+        target.set_weights([array.astype("float32") for array in saved])
+
+
+def _decoded(text):
+    try:
+        return json.loads(_text(text))
+    except ValueError:
+        raise ValueError(DAMAGED) from None
+
+
+def _text(value):
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def _first_line(error):
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,44 @@
+"""Pictures that record how they were made, so that they can be made again: command, model, faces."""
+
+import shlex
+import sys
+from pathlib import Path
+
+from facegan.common import files, images
+
+from PIL import PngImagePlugin
+
+
+def record(generator, faces):
+    """Record how a picture is made: the command line of this process, the generator and the faces.
+
+    Args:
+        generator: a `generators.Generator`.
+        faces: the faces drawn, numbers or texts.
+
+    Returns:
+        A dictionary of texts: "Software", "command", "model" (its file's name), "fingerprint" (of that file), "faces".
+    """
+    return {
+        "Software": "facegan",
+        "command": shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "model": Path(generator.path).name,
+        "fingerprint": generator.fingerprint,
+        "faces": ",".join(str(face) for face in faces),
+    }
+
+
+def save_png(picture, path, made_by):
+    """Write a PIL picture as a PNG with a `record` in its text chunks."""
+    chunks = PngImagePlugin.PngInfo()
+    for name, text in made_by.items():
+        chunks.add_itxt(name, text)
+    with files.atomic_path(path) as temporary:
+        picture.save(temporary, format="PNG", pnginfo=chunks)
+
+
+def save_gif(frames, path, made_by, milliseconds):
+    """Write PIL pictures as a GIF with a `record` in its comment, one line per entry."""
+    comment = "\n".join(f"{name}: {text}" for name, text in made_by.items())
+    with files.atomic_path(path) as temporary:
+        images.save_gif(frames, temporary, milliseconds, comment)

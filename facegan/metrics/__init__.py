@@ -1,0 +1,4 @@
+"""How close generated images are to real ones.
+
+May import `common`.
+"""

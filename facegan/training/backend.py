@@ -1,0 +1,256 @@
+"""The only code that differs between Keras's backends: gradients, and how `fit()` calls a step.
+
+`gan.GAN.step` is written once, in terms of four operations that each class below provides for one backend:
+
+- `update(network, optimizer, loss_of)`: one optimizer step on a network's loss;
+- `forward(network, inputs)`: the network's outputs, and a function that turns gradients of the outputs into gradients
+  of its weights;
+- `input_gradients(loss_of, inputs, optimizer)`: a loss and its gradient with respect to what it is computed from;
+- `logit_gradients(logits_of, images)`: gradients that a loss may contain, and that can be differentiated again.
+
+`Step` is the class for the backend in use.
+"""
+
+import concurrent.futures
+import itertools
+
+from facegan.training import devices
+
+import keras
+
+
+def read_ahead(stream):
+    """Yield the batches of a stream in order, drawing the next one in a thread meanwhile."""
+    batches = iter(stream)
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
+
+
+class TensorFlowStep:
+    """Gradients from a tape; variables change in place."""
+
+    def fit(self, x, **options):
+        import tensorflow as tf
+
+        # Keras lets tf.data tune itself, and its tuner, asleep for up to a minute, must wake before a process can end.
+        batches = iter(x)
+        first = next(batches)
+        signature = tuple(tf.TensorSpec(array.shape, array.dtype) for array in first)
+        stream = tf.data.Dataset.from_generator(lambda: itertools.chain([first], batches), output_signature=signature)
+        untuned = tf.data.Options()
+        untuned.autotune.enabled = False
+        return super().fit(stream.prefetch(2).with_options(untuned), **options)
+
+    def train_step(self, batch):
+        return self.step(batch)
+
+    def update(self, network, optimizer, loss_of):
+        """Move a network's trainable variables one optimizer step down the gradient of its loss.
+
+        Args:
+            network: the model to update. optimizer: its optimizer.
+            loss_of: a function without arguments that returns (scalar loss, logs).
+
+        Returns:
+            The logs.
+        """
+        import tensorflow as tf
+
+        variables = network.trainable_variables
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in variables])
+            loss, logs = loss_of()
+            loss = optimizer.scale_loss(loss)
+        optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
+        return logs
+
+    def forward(self, network, inputs):
+        """Run a network in training mode.
+
+        Returns:
+            (outputs, backward), `backward` being a function from the gradient of the outputs to a list of the gradients
+            of the network's trainable variables; to be called once.
+        """
+        import tensorflow as tf
+
+        values = [variable.value for variable in network.trainable_variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(values)
+            outputs = network(inputs, training=True)
+        return outputs, lambda gradients: tape.gradient(outputs, values, gradients)
+
+    def input_gradients(self, loss_of, inputs, optimizer):
+        """Differentiate a loss with respect to its inputs.
+
+        Args:
+            loss_of: a function inputs → scalar loss. inputs: a tensor, taken as a constant.
+            optimizer: the one that the gradients are for; under float16 it scales them.
+
+        Returns:
+            (loss, scaled gradients of the inputs' shape).
+        """
+        import tensorflow as tf
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(inputs)
+            loss = loss_of(inputs)
+            scaled = optimizer.scale_loss(loss)
+        return loss, tape.gradient(scaled, inputs)
+
+    def logit_gradients(self, logits_of, images):
+        """The gradient of each image's logit with respect to the image, of the images' shape.
+
+        Args:
+            logits_of: a function images → logits (n, 1), in which images do not affect one another. images: a tensor.
+        """
+        import tensorflow as tf
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            logits = tf.reduce_sum(logits_of(images))
+        return tape.gradient(logits, images)
+
+
+class TorchStep:
+    """Gradients from the graph that the forward pass left; variables change in place."""
+
+    def train_step(self, batch):
+        import torch
+
+        # Keras drops out by PyTorch's own generator, whose state it does not keep: the step's number is its seed, so
+        # that a run that goes on draws what it would have drawn.
+        torch.manual_seed(int(self.optimizer.iterations.value))
+        # A number that keeps its graph would keep the memory of the whole step, and cannot leave it.
+        return {name: value.detach() for name, value in self.step(batch).items()}
+
+    def update(self, network, optimizer, loss_of):
+        """See `TensorFlowStep.update`."""
+        import torch
+
+        variables = network.trainable_variables
+        loss, logs = loss_of()
+        gradients = torch.autograd.grad(optimizer.scale_loss(loss), [variable.value for variable in variables])
+        with torch.no_grad():
+            optimizer.apply(list(gradients), variables)
+        return logs
+
+    def forward(self, network, inputs):
+        """See `TensorFlowStep.forward`."""
+        import torch
+
+        outputs = network(inputs, training=True)
+        values = [variable.value for variable in network.trainable_variables]
+        return outputs.detach(), lambda gradients: list(torch.autograd.grad(outputs, values, gradients))
+
+    def input_gradients(self, loss_of, inputs, optimizer):
+        """See `TensorFlowStep.input_gradients`."""
+        import torch
+
+        inputs = inputs.detach().requires_grad_()
+        loss = loss_of(inputs)
+        return loss, torch.autograd.grad(optimizer.scale_loss(loss), inputs)[0]
+
+    def logit_gradients(self, logits_of, images):
+        """See `TensorFlowStep.logit_gradients`."""
+        import torch
+
+        images = images.detach().requires_grad_()
+        return torch.autograd.grad(logits_of(images).sum(), images, create_graph=True)[0]
+
+
+class JaxStep:
+    """A step is a pure function of the state: variables are read from and written to a stateless scope."""
+
+    @property
+    def non_trainable_variables(self):
+        # `fit()` carries the state of one optimizer by itself; D's travels with the state that no gradient moves.
+        carried = super().non_trainable_variables
+        return [*carried, *self.d_optimizer.variables] if self.compiled else carried
+
+    def fit(self, x, **options):
+        # TensorFlow reads ahead in `prefetch`; here a device would wait while its next batch is drawn.
+        return super().fit(read_ahead(devices.own_share(x)), **options)
+
+    def train_step(self, state, batch):
+        groups = (
+            self.trainable_variables,
+            self.non_trainable_variables,
+            self.optimizer.variables,
+            self.metrics_variables,
+        )
+        pairs = [pair for group, values in zip(groups, state, strict=True) for pair in zip(group, values, strict=True)]
+        with keras.StatelessScope(state_mapping=pairs) as scope:
+            logs = self.step(batch)
+        return logs, tuple([scope.get_current_value(variable) for variable in group] for group in groups)
+
+    def update(self, network, optimizer, loss_of):
+        """See `TensorFlowStep.update`."""
+        import jax
+
+        variables = network.trainable_variables
+
+        def scaled_loss(values):
+            (loss, logs), carried = self._stateless(loss_of, zip(variables, values, strict=True))
+            return optimizer.scale_loss(loss), (logs, carried)
+
+        gradients, (logs, carried) = jax.grad(scaled_loss, has_aux=True)([variable.value for variable in variables])
+        self._keep(carried)
+        optimizer.apply(gradients, variables)
+        return logs
+
+    def forward(self, network, inputs):
+        """See `TensorFlowStep.forward`."""
+        import jax
+
+        variables = network.trainable_variables
+
+        def outputs_of(values):
+            return self._stateless(lambda: network(inputs, training=True), zip(variables, values, strict=True))
+
+        outputs, backward, carried = jax.vjp(outputs_of, [variable.value for variable in variables], has_aux=True)
+        self._keep(carried)
+        return outputs, lambda gradients: backward(gradients)[0]
+
+    def input_gradients(self, loss_of, inputs, optimizer):
+        """See `TensorFlowStep.input_gradients`."""
+        import jax
+
+        def scaled_loss(inputs):
+            loss, carried = self._stateless(lambda: loss_of(inputs))
+            return optimizer.scale_loss(loss), (loss, carried)
+
+        gradients, (loss, carried) = jax.grad(scaled_loss, has_aux=True)(inputs)
+        self._keep(carried)
+        return loss, gradients
+
+    def logit_gradients(self, logits_of, images):
+        """See `TensorFlowStep.logit_gradients`."""
+        import jax
+
+        # What the pass makes of random states is dropped: values of an inner gradient must not outlive it.
+        return jax.grad(lambda images: self._stateless(lambda: logits_of(images).sum())[0])(images)
+
+    def _stateless(self, function, pairs=()):
+        """Call a function in a scope of its own, as a gradient needs it.
+
+        Args:
+            function: without arguments. pairs: (variable, value), for the variables that are differentiated.
+
+        Returns:
+            (its result, the values that non-trainable variables have then), for `_keep`.
+        """
+        known = [(variable, variable.value) for variable in self.trainable_variables + self.non_trainable_variables]
+        with keras.StatelessScope(state_mapping=[*known, *pairs]) as scope:
+            result = function()
+            return result, [scope.get_current_value(variable) for variable in self.non_trainable_variables]
+
+    def _keep(self, values):
+        """Take over what non-trainable variables became within `_stateless`: statistics, random states."""
+        for variable, value in zip(self.non_trainable_variables, values, strict=True):
+            variable.assign(value)
+
+
+Step = {"tensorflow": TensorFlowStep, "jax": JaxStep, "torch": TorchStep}[keras.backend.backend()]

@@ -1,0 +1,99 @@
+"""Notices from the numbers of each step that a training run has failed, and reports it once."""
+
+import dataclasses
+import math
+
+# A rule must hold for this many steps in a row before it is reported, on averages over some fifty steps.
+PATIENCE = 200
+MEMORY = 0.98
+# Untrained generators draw nearly one grey image and an untrained D is soon right: the first steps prove nothing.
+WARM_UP = 500
+D_LOSS_MARGIN = 0.05
+DIVERSITY_FLOOR = 0.1
+
+NOT_FINITE = "not finite"
+OVERPOWERED = "discriminator overpowers"
+MODE_COLLAPSE = "mode collapse"
+SENTENCES = {
+    OVERPOWERED: "the discriminator overpowers the generator: both of its losses are close to 0, "
+    "and the generator learns nothing",
+    MODE_COLLAPSE: "mode collapse: the generated images are nearly all the same",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A failure: its `kind` for the log, the step since which it holds, and a sentence for people."""
+
+    kind: str
+    since: int
+    sentence: str
+
+
+@dataclasses.dataclass
+class WatchState:
+    """What a `Watch` remembers; plain JSON, so that a resumed run continues with it.
+
+    Attributes:
+        averages: running averages by name. since: the step at which each rule began to hold, by kind.
+        reported: the kinds that were reported.
+    """
+
+    averages: dict = dataclasses.field(default_factory=dict)
+    since: dict = dataclasses.field(default_factory=dict)
+    reported: list = dataclasses.field(default_factory=list)
+
+
+class Watch:
+    """Watches the numbers of a run, step by step.
+
+    Args:
+        state: the `WatchState` with which the run was saved, or None for a new run.
+        d_loss_floor: the sum of D's losses when D is right and certain about every image; not 0 with smoothed labels.
+    """
+
+    def __init__(self, state=None, d_loss_floor=0.0):
+        self.d_loss_floor = d_loss_floor
+        self.state = state or WatchState()
+
+    @property
+    def suspect(self):
+        """Whether some rule has begun to hold, so that the present state may turn out to be bad."""
+        return bool(self.state.since) or NOT_FINITE in self.state.reported
+
+    def observe(self, step, numbers):
+        """Take in the numbers of a step.
+
+        Args:
+            step: steps made so far, from 1.
+            numbers: d_loss_real, d_loss_generated, g_loss and batch_diversity of that step.
+
+        Returns:
+            A `Finding` the first time that a kind of failure is certain, else None.
+        """
+        broken = [name for name in ("d_loss_real", "d_loss_generated", "g_loss") if not math.isfinite(numbers[name])]
+        if broken:
+            # The weights broke in the step before.
+            return self._report(NOT_FINITE, step - 1, f"{broken[0]} is no longer a finite number")
+        averages = self.state.averages
+        for name in ("d_loss_real", "d_loss_generated", "batch_diversity"):
+            before = averages.get(name, numbers[name])
+            averages[name] = MEMORY * before + (1.0 - MEMORY) * numbers[name]
+        if step <= WARM_UP:
+            return None
+        d_loss = averages["d_loss_real"] + averages["d_loss_generated"]
+        overpowered = self._rule(OVERPOWERED, step, d_loss < self.d_loss_floor + D_LOSS_MARGIN)
+        return overpowered or self._rule(MODE_COLLAPSE, step, averages["batch_diversity"] < DIVERSITY_FLOOR)
+
+    def _rule(self, kind, step, holds):
+        if not holds:
+            self.state.since.pop(kind, None)
+            return None
+        since = self.state.since.setdefault(kind, step)
+        return self._report(kind, since, SENTENCES[kind]) if step - since >= PATIENCE else None
+
+    def _report(self, kind, since, sentence):
+        if kind in self.state.reported:
+            return None
+        self.state.reported.append(kind)
+        return Finding(kind, since, f"since step {since} {sentence}")

@@ -1,0 +1,218 @@
+"""Where training runs: the device and the precision that suits it, several accelerators, several hosts.
+
+Under JAX Keras divides a batch among all devices and keeps whole copies of the networks on each, so that a step is the
+same computation on one device and on many: losses, batch norm and gradients are those of the whole batch. Under
+TensorFlow and PyTorch one device trains.
+"""
+
+import contextlib
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+# These two stand for hardware that multiplies bfloat16; without one, bfloat16 is emulated and slower than float32.
+FAST_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Device:
+    """Where training runs.
+
+    Attributes:
+        kind: "cpu", "gpu" or "tpu". name: what to call it. count: how many there are.
+        fast_bfloat16: whether it multiplies bfloat16 faster than float32.
+    """
+
+    kind: str
+    name: str
+    count: int
+    fast_bfloat16: bool
+
+
+def find_device():
+    """The `Device` that the Keras backend in use trains on."""
+    import keras
+
+    return {"tensorflow": _tensorflow_device, "jax": _jax_device, "torch": _torch_device}[keras.backend.backend()]()
+
+
+def resolve_precision(precision, device):
+    """The Keras dtype policy for a precision as on the command line: "auto" is the faster one that trains as well."""
+    if precision != "auto":
+        return precision
+    return "mixed_bfloat16" if device.fast_bfloat16 else "float32"
+
+
+def compiles_with_xla(device):
+    """Whether to compile a step with XLA: under TensorFlow that halves the speed on a CPU; JAX always does."""
+    import keras
+
+    return device.kind != "cpu" or keras.backend.backend() == "jax"
+
+
+def _tensorflow_device():
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        return _cpu()
+    details = tf.config.experimental.get_device_details(gpus[0])
+    capability = details.get("compute_capability", (0, 0))
+    return Device("gpu", details.get("device_name", "GPU"), len(gpus), capability >= (8, 0))
+
+
+def _jax_device():
+    import jax
+
+    devices = jax.devices()
+    if devices[0].platform == "cpu":
+        # Its CPU kernels gain nothing from bfloat16.
+        return dataclasses.replace(_cpu(), count=len(devices), fast_bfloat16=False)
+    capability = str(getattr(devices[0], "compute_capability", "8.0"))
+    return Device(devices[0].platform, devices[0].device_kind, len(devices), float(capability) >= 8.0)
+
+
+def _torch_device():
+    import torch
+
+    if not torch.cuda.is_available():
+        return dataclasses.replace(_cpu(), fast_bfloat16=False)
+    fast = torch.cuda.get_device_capability() >= (8, 0)
+    return Device("gpu", torch.cuda.get_device_name(), torch.cuda.device_count(), fast)
+
+
+def _cpu():
+    name, flags = "CPU", set()
+    # Only Linux lists the processor's features here; elsewhere float32 is the safe choice.
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                name = value.strip()
+            if key.strip() == "flags":
+                flags = set(value.split())
+                break
+    return Device("cpu", name, 1, bool(flags & FAST_BFLOAT16_FLAGS))
+
+
+# Each holds the number of processes of a launch: Keras's own variable, and those of srun and of Open MPI's mpirun.
+LAUNCHES = ("KERAS_DISTRIBUTION_NUM_PROCESSES", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
+
+
+def join():
+    """Connect to the other processes of a launch, if this is one; to be called before anything asks for devices.
+
+    All processes but the first print nothing but errors from here on.
+
+    Raises:
+        ValueError: they did not connect.
+    """
+    if keras.backend.backend() != "jax" or not any(os.environ.get(name, "1") != "1" for name in LAUNCHES):
+        return
+    # Without a seed Keras would have the hosts agree on one, by a computation on each.
+    keras.utils.set_random_seed(0)
+    try:
+        keras.distribution.initialize()
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"the processes of this launch did not connect ({reason})") from None
+    if not is_first():
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def distribute(device):
+    """Let networks built from here on train on all devices, or say in one line why they do not.
+
+    Args:
+        device: the `Device` in use; with one of it nothing changes.
+    """
+    if device.count < 2:
+        return
+    if keras.backend.backend() == "jax":
+        keras.distribution.set_distribution(keras.distribution.DataParallel(auto_shard_dataset=False))
+    else:
+        name = keras.backend.backend()
+        print(f"note: {name} trains on one of the {device.count} {device.kind}s here; KERAS_BACKEND=jax uses all")
+
+
+def check_batch_size(batch_size, real_count):
+    """Raise ValueError unless every device gets as many images as any other.
+
+    Args:
+        batch_size: images generated for an update of G, over all devices. real_count: real images in it.
+    """
+    count = device_count()
+    if real_count % count:
+        unit = count * (batch_size // real_count)
+        raise ValueError(
+            f"{batch_size}: is divided among {count} devices; "
+            f"try {max(1, round(batch_size / unit)) * unit}, a multiple of {unit}"
+        )
+
+
+def is_first():
+    """Whether this process is the one that writes: the first of a launch, or the only one."""
+    return place()[0] == 0
+
+
+def is_shared():
+    """Whether other processes train the same GAN."""
+    return place()[1] > 1
+
+
+def own_share(stream):
+    """Of every batch of a stream, tuples of arrays, the rows that this process's devices compute."""
+    number, count = place()
+    if count == 1:
+        return stream
+    return (tuple(np.split(array, count)[number] for array in batch) for batch in stream)
+
+
+def largest(number):
+    """The largest of the numbers that the processes call this with; they all wait for each other."""
+    if place()[1] == 1:
+        return number
+    from jax.experimental import multihost_utils
+
+    return int(multihost_utils.process_allgather(np.int32(number)).max())
+
+
+@contextlib.contextmanager
+def alone():
+    """Within, this process builds and computes on its first device alone; the others must be idle meanwhile."""
+    everywhere = keras.distribution.distribution()
+    keras.distribution.set_distribution(None)
+    try:
+        yield
+    finally:
+        keras.distribution.set_distribution(everywhere)
+
+
+def own_copy(network):
+    """The network itself, or where it is on several devices a copy to draw with `alone`."""
+    if device_count() == 1:
+        return network
+    with alone():
+        copy = keras.models.clone_model(network)
+        copy.set_weights(network.get_weights())
+    return copy
+
+
+def device_count():
+    """How many devices share a batch."""
+    everywhere = keras.distribution.distribution()
+    return 1 if everywhere is None else everywhere.num_model_replicas
+
+
+def place():
+    """(number of this process, how many there are)."""
+    if keras.backend.backend() != "jax":
+        return 0, 1
+    import jax
+
+    return jax.process_index(), jax.process_count()

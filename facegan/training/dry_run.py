@@ -1,0 +1,83 @@
+"""What a training run will take, before it starts: memory, seconds, and a diagram of the networks."""
+
+import dataclasses
+import importlib.util
+import json
+import math
+import shutil
+import time
+
+from facegan.training import loop
+from facegan.training.logs import duration
+
+import numpy as np
+
+
+def report(gan, batches, schedule, config, folder):
+    """Print what a run would be: settings, networks, memory, and the time of an epoch from two steps.
+
+    Args:
+        gan: a compiled GAN; it is trained for three steps. batches: a `batches.Batches`. schedule: a `loop.Schedule`.
+        config: a `run_config.RunConfig`. folder: where diagrams go.
+
+    Raises:
+        loop.OutOfMemoryError: the memory is not enough.
+    """
+    print(json.dumps({**dataclasses.asdict(config), "held_out_rows": len(config.held_out_rows)}, indent=1))
+    gan.generator.summary()
+    gan.discriminator.summary()
+    bytes_needed = memory(gan, batches.batch_size, batches.real_count)
+    with loop.explained_limits():
+        seconds = seconds_per_step(gan, batches)
+    pictures = draw_diagrams(gan, folder)
+    print(f"memory for this batch size: about {bytes_needed / 2**30:.1f} GiB")
+    print(f"an epoch of {schedule.epoch:,} steps: about {duration(seconds * schedule.epoch)}")
+    print(f"the whole run of {schedule.total:,} steps: about {duration(seconds * schedule.total)}")
+    print(f"diagrams: {', '.join(pictures) or 'none, because pydot or graphviz is not installed'}")
+
+
+def memory(gan, batch_size, real_count):
+    """Bytes that a training step needs, about: variables, gradients, and outputs kept for the backward pass.
+
+    Args:
+        gan: a compiled GAN. batch_size: images of G's update. real_count: images of each kind in D's.
+    """
+    itemsize = 2 if "float16" in gan.generator.compute_dtype else 4
+    variables = sum(
+        math.prod(variable.shape) * 4
+        for owner in (gan.generator, gan.discriminator, gan.averaged_generator, gan.optimizer, gan.d_optimizer)
+        for variable in owner.variables
+    )
+    gradients = sum(math.prod(variable.shape) * 4 for variable in gan.generator.trainable_variables)
+    generator, discriminator = (_outputs(network) * itemsize for network in (gan.generator, gan.discriminator))
+    kept = max(batch_size * (generator + discriminator), 2 * real_count * discriminator)
+    return variables + gradients + 2 * kept
+
+
+def _outputs(network):
+    """Numbers that the layers of a network put out for one image."""
+    return sum(math.prod(layer.output.shape[1:]) for layer in network.layers)
+
+
+def seconds_per_step(gan, batches):
+    """Seconds of a step, from the second and third; the first one compiles."""
+    import keras
+
+    times = []
+    clock = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: times.append(time.perf_counter()))
+    gan.fit(batches.from_step(0), steps_per_epoch=3, verbose=0, shuffle=False, callbacks=[clock])
+    return float(np.diff(times).mean())
+
+
+def draw_diagrams(gan, folder):
+    """Draw both networks as PNG where pydot and graphviz are installed; the names of the files written."""
+    import keras
+
+    if importlib.util.find_spec("pydot") is None or shutil.which("dot") is None:
+        return []
+    written = []
+    for network in (gan.generator, gan.discriminator):
+        path = folder / f"{network.name}.png"
+        keras.utils.plot_model(network, path, show_shapes=True)
+        written.append(str(path))
+    return written

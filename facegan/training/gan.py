@@ -1,0 +1,241 @@
+"""The GAN: a training step from top to bottom in `GAN.step`.
+
+The same code runs under every Keras backend; what differs between them is in `backend`.
+"""
+
+from facegan.common import images
+from facegan.training import backend, losses, networks
+
+import keras
+from keras import ops
+
+
+class GAN(backend.Step, keras.Model):
+    """A generator and a discriminator that train each other under `fit()`.
+
+    D, the discriminator, is updated by its own optimizer on its own loss and never through a frozen composite model: in
+    Keras 3 freezing D inside a composite freezes it everywhere, and the usual port of the tutorials leaves D exactly
+    as it was initialised.
+
+    Args:
+        generator: latents (n, latent_dim) → images (n, height, width, channels).
+        discriminator: images → logits (n, 1), positive for real.
+        averaged_generator: a second generator, float32, that holds an exponential moving average (EMA) of the first
+            one's weights and batch-norm statistics; the one to draw with and to save.
+        output: "tanh" or "sigmoid", the generator's last activation, which fixes the range of images.
+        update: how a step updates D, before G is updated on a full batch of generated images:
+            "alternating": on half a batch of real images, then on half a batch of generated ones;
+            "concatenated": once, on a batch of which one half is real and the other generated;
+            "summed": once, on the sum of the losses of a full real and a full generated batch, which pass through D
+            separately so that batch norm sees each by itself.
+        loss: a key of `losses.LOSSES`; "relativistic" pairs images, so that "alternating" is not for it.
+        label_smoothing: see `losses.CrossEntropy`.
+        r1, r2: weights of the penalties gamma / 2 · |gradient of D|² at real and at generated images (Mescheder et al.
+            2018); the gradient is that of a logit with respect to its image.
+        penalty_images: how many images of each kind the penalties are computed on, the first ones.
+        ema_decay: decay of the moving average; with 0 the averaged generator equals the generator.
+        augment: a function (images, seed_generator) → images, applied to everything that D sees, or None.
+        seed: of the augmentation.
+
+    A batch for `fit()` is a tuple (real_pixels uint8 (k, height, width, channels), g_latents, d_latents): the latents
+    from which the images for G's and for D's update are generated. Without d_latents both see the same images, the
+    first k of G's serving D, and G draws once a step instead of twice.
+    """
+
+    def __init__(
+        self,
+        generator,
+        discriminator,
+        averaged_generator,
+        *,
+        output="tanh",
+        update="alternating",
+        loss="bce",
+        label_smoothing=0.0,
+        r1=0.0,
+        r2=0.0,
+        penalty_images=8,
+        ema_decay=0.995,
+        augment=None,
+        seed=0,
+    ):
+        super().__init__(name="gan")
+        self.generator = generator
+        self.discriminator = discriminator
+        self.averaged_generator = averaged_generator
+        averaged_generator.set_weights(generator.get_weights())
+        self.output_activation = output
+        self.update_discriminator = {
+            "alternating": self._update_on_each_half,
+            "concatenated": self._update_on_one_batch,
+            "summed": self._update_on_both_batches,
+        }[update]
+        self.objective = losses.LOSSES[loss](label_smoothing)
+        if self.objective.paired and update == "alternating":
+            raise ValueError(f"{loss} compares real with generated images, which an alternating update sees apart")
+        self.r1, self.r2 = r1, r2
+        self.penalty_images = penalty_images
+        self.ema_decay = ema_decay
+        self.augment = augment
+        self.augment_seed = keras.random.SeedGenerator(seed)
+        self.built = True
+
+    @classmethod
+    def from_preset(cls, preset, image_shape, *, latent_dim=None, precision="float32", to_train=True, **options):
+        """Build a GAN of fresh networks.
+
+        Args:
+            preset: a row of `presets.PRESETS`. image_shape: (height, width, channels).
+            latent_dim: length of a latent; the preset's if None. precision: a Keras dtype policy.
+            to_train: see `networks.build_generator`.
+            options: keyword arguments of `GAN` in place of the preset's.
+        """
+        names = ("output", "update", "loss", "r1", "r2", "penalty_images", "ema_decay")
+        settings = {name: getattr(preset, name) for name in names}
+        return cls(
+            networks.build_generator(preset, image_shape, latent_dim, precision, to_train=to_train),
+            networks.build_discriminator(preset, image_shape, precision, to_train=to_train),
+            networks.build_generator(preset, image_shape, latent_dim, "float32"),
+            **settings | options,
+        )
+
+    def compile(self, d_optimizer, g_optimizer, **kwargs):
+        """Take one optimizer each for D and G and build their state; `kwargs` go to `keras.Model.compile`."""
+        super().compile(optimizer=g_optimizer, loss=None, **kwargs)
+        self.d_optimizer = d_optimizer
+        g_optimizer.build(self.generator.trainable_variables)
+        d_optimizer.build(self.discriminator.trainable_variables)
+
+    def call(self, latents, training=False):
+        """Draw images from latents."""
+        return self.generator(latents, training=training)
+
+    def step(self, batch):
+        """One training step: update D, then G through the updated D, then the average.
+
+        Returns:
+            Scalars of this step: d_loss_real, d_loss_generated, g_loss, d_accuracy_real, d_accuracy_generated (shares
+            of the real and generated images that D classified correctly before its update) and `batch_diversity`.
+        """
+        real_pixels, g_latents, *d_latents = batch
+        real_images = images.to_images(ops.cast(real_pixels, "float32"), self.output_activation)
+
+        # 1. The generated images that D learns from: drawn from latents of their own, or shared with G's update.
+        if d_latents:
+            with _FrozenStatistics(self.generator):
+                d_images = self.generator(d_latents[0], training=True)
+        else:
+            generated_images, backward = self.forward(self.generator, g_latents)
+            d_images = generated_images[: ops.shape(real_images)[0]]
+
+        # 2. Update D.
+        logs = self.update_discriminator(real_images, ops.stop_gradient(d_images))
+
+        # 3. Update G: the gradient of its loss goes through the updated D to the images, and from there to G's weights.
+        if d_latents:
+            generated_images, backward = self.forward(self.generator, g_latents)
+
+        def generator_loss(generated_images):
+            return self._generator_loss(generated_images, real_images)
+
+        g_loss, image_gradients = self.input_gradients(generator_loss, generated_images, self.optimizer)
+        self.optimizer.apply(backward(image_gradients), self.generator.trainable_variables)
+
+        # 4. Move the average towards the updated G.
+        self._update_average()
+        return {**logs, "g_loss": g_loss, "batch_diversity": batch_diversity(real_images, generated_images)}
+
+    def _update_on_each_half(self, real_images, generated_images):
+        def real_loss():
+            logs = self._d_logs(self._logits(real_images), None)
+            return logs["d_loss_real"] + self._penalty(real_images, None), logs
+
+        def generated_loss():
+            logs = self._d_logs(None, self._logits(generated_images))
+            return logs["d_loss_generated"] + self._penalty(None, generated_images), logs
+
+        logs = self.update(self.discriminator, self.d_optimizer, real_loss)
+        return {**logs, **self.update(self.discriminator, self.d_optimizer, generated_loss)}
+
+    def _update_on_one_batch(self, real_images, generated_images):
+        def mean_loss():
+            logits = self._logits(ops.concatenate([real_images, generated_images]))
+            count = ops.shape(real_images)[0]
+            logs = self._d_logs(logits[:count], logits[count:])
+            penalty = self._penalty(real_images, generated_images)
+            return (logs["d_loss_real"] + logs["d_loss_generated"]) / 2 + penalty, logs
+
+        return self.update(self.discriminator, self.d_optimizer, mean_loss)
+
+    def _update_on_both_batches(self, real_images, generated_images):
+        def summed_loss():
+            logs = self._d_logs(self._logits(real_images), self._logits(generated_images))
+            penalty = self._penalty(real_images, generated_images)
+            return logs["d_loss_real"] + logs["d_loss_generated"] + penalty, logs
+
+        return self.update(self.discriminator, self.d_optimizer, summed_loss)
+
+    def _d_logs(self, *logits):
+        """D's losses and accuracies on real and generated images; those whose logits are None are left out."""
+        return {**self.objective.d_losses(*logits), **self.objective.d_accuracies(*logits)}
+
+    def _penalty(self, real_images, generated_images):
+        """R1 and R2 on some of the images; a kind that is None or of weight 0 is left out."""
+        penalty = 0.0
+        for gamma, batch in ((self.r1, real_images), (self.r2, generated_images)):
+            if gamma and batch is not None:
+                gradients = self.logit_gradients(self._logits, batch[: self.penalty_images])
+                penalty += gamma / 2 * ops.mean(ops.sum(gradients**2, axis=(1, 2, 3)))
+        return penalty
+
+    def _generator_loss(self, generated_images, real_images):
+        with _FrozenStatistics(self.discriminator):
+            real_logits = ops.stop_gradient(self._logits(real_images)) if self.objective.paired else None
+            return self.objective.g_loss(self._logits(generated_images), real_logits)
+
+    def _logits(self, seen_images):
+        """D's logits (n, 1) float32 in training mode, of augmented images where there is an augmentation."""
+        if self.augment is not None:
+            seen_images = self.augment(seen_images, self.augment_seed)
+        return ops.cast(self.discriminator(seen_images, training=True), "float32")
+
+    def _update_average(self):
+        # A short run would otherwise average in its random start: let the memory grow with the steps made.
+        step = ops.cast(self.optimizer.iterations, "float32")
+        decay = ops.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
+        for average, current in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
+            # Written so that a decay of 0 copies to the last bit.
+            average.assign(decay * average + (1.0 - decay) * ops.cast(current, average.dtype))
+
+
+def batch_diversity(real_images, generated_images):
+    """How different the images of a generated batch are, relative to a real batch: near 0 in mode collapse.
+
+    It is the mean distance from an image to its nearest neighbour in its batch, generated over real; as many are
+    compared as the real batch has, since nearest neighbours come closer as a batch grows.
+    """
+    generated = _nearest_distance(generated_images[: ops.shape(real_images)[0]])
+    return generated / ops.maximum(_nearest_distance(real_images), 1e-6)
+
+
+def _nearest_distance(batch):
+    count = ops.shape(batch)[0]
+    rows = ops.reshape(ops.cast(batch, "float32"), (count, -1))
+    squares = ops.sum(rows * rows, axis=1)
+    distances = squares[:, None] + squares[None, :] - 2.0 * ops.matmul(rows, ops.transpose(rows))
+    distances = distances + 1e12 * ops.one_hot(ops.arange(count), count)
+    return ops.mean(ops.sqrt(ops.maximum(ops.min(distances, axis=1), 0.0)))
+
+
+class _FrozenStatistics:
+    """Restores a network's moving statistics (batch norm's) after it has served another network's update."""
+
+    def __init__(self, network):
+        self.variables = network.non_trainable_weights
+
+    def __enter__(self):
+        self.values = [ops.copy(variable.value) for variable in self.variables]
+
+    def __exit__(self, *error):
+        for variable, value in zip(self.variables, self.values, strict=True):
+            variable.assign(value)

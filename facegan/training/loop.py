@@ -1,0 +1,173 @@
+"""Runs a GAN under `fit()` from any step to the last: length, learning rate, stopping on signals, recovery."""
+
+import contextlib
+import dataclasses
+import errno
+import math
+import signal
+import sys
+
+from facegan.common.cli import Terminated
+from facegan.training import recorder as recording
+
+import keras
+from keras import ops
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class OutOfMemoryError(ValueError):
+    """The memory is not enough for a training step."""
+
+
+class DiskFullError(ValueError):
+    """The disk is full."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """How long a run is and when it saves, in steps.
+
+    Attributes:
+        total: steps of the whole run.
+        epoch: steps of an epoch: of one row in log.csv.
+        save_every: steps between two saved generators.
+        by_steps: whether saved files are numbered by steps rather than epochs.
+    """
+
+    total: int
+    epoch: int
+    save_every: int
+    by_steps: bool = False
+
+    @property
+    def epochs(self):
+        return math.ceil(self.total / self.epoch)
+
+    def saves_at(self, step):
+        """Whether a generator is saved after this step, the last of an epoch."""
+        return step % self.save_every == 0 or step == self.total
+
+    def number(self, step):
+        """The number in a file's name: "010" for the tenth epoch, or "001000" where steps are counted."""
+        return f"{step:06d}" if self.by_steps else f"{math.ceil(step / self.epoch):03d}"
+
+    def step_of(self, path):
+        """The step at which a file with such a number was saved, or the end of its epoch."""
+        return int(path.stem.rsplit("_", 1)[1].removeprefix("e")) * (1 if self.by_steps else self.epoch)
+
+
+class LearningRateDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that is constant and then falls in a straight line, to reach 0 after the run's last update.
+
+    What keeps a GAN from its best at a constant rate is the noise of its large steps: the two networks circle each
+    other. Taking ever smaller steps at the end is how language models are trained too (Hu et al. 2024, "MiniCPM", 4).
+    The rate follows from the number of the update alone, so a resumed run needs no memory of it.
+
+    Args:
+        rate: the rate at first.
+        updates: how often the optimizer updates its network in the whole run.
+        share: the last part of the run, 0 to 1, over which the rate falls.
+    """
+
+    def __init__(self, rate, updates, share):
+        self.rate = rate
+        self.updates = updates
+        self.share = share
+
+    def __call__(self, update):
+        """The rate of an update, numbered from 0."""
+        left = self.updates - ops.cast(update, "float32")
+        return self.rate * ops.clip(left / (self.updates * self.share), 0.0, 1.0)
+
+    def get_config(self):
+        return {"rate": self.rate, "updates": self.updates, "share": self.share}
+
+
+def train(gan, batches, schedule, writer, *, on_collapse="warn", save_minutes=5.0):
+    """Train from the newest state in the run folder, or from the beginning, to the schedule's last step.
+
+    Args:
+        gan: a compiled `gan.GAN`. batches: a `batches.Batches`. schedule: a `Schedule`.
+        writer: a `run_writer.RunWriter` or `SilentWriter`.
+        on_collapse: "warn", "stop" (raises `recorder.CollapseError`) or "restore": back to the last good state, then
+            on with a new seed.
+        save_minutes: minutes between states that are saved even within an epoch.
+
+    Raises:
+        recorder.CollapseError; OutOfMemoryError; DiskFullError; KeyboardInterrupt or Terminated once the state is
+        saved.
+    """
+    recorder = recording.Recorder(
+        gan,
+        schedule,
+        writer,
+        batch_size=batches.batch_size,
+        only_warn=on_collapse == "warn",
+        save_minutes=save_minutes,
+    )
+    seed = batches.seed
+    with explained_limits(), _stop_on_signals(recorder), contextlib.ExitStack() as stack:
+        stack.callback(writer.close)
+        while recorder.step < schedule.total:
+            # A restarted run draws from another seed; restarts of seed 5 must never meet seed 6.
+            batches.reseed(seed, recorder.progress.restarts)
+            try:
+                _fit(gan, batches, schedule, recorder)
+            except recording.CollapseError as collapsed:
+                if on_collapse != "restore":
+                    raise
+                if reason := recorder.restore(collapsed.finding):
+                    print(f"not restored: {reason}", file=sys.stderr)
+                    raise
+
+
+def _fit(gan, batches, schedule, recorder):
+    """One call of `fit()` for the rest of a begun epoch, then one for all whole epochs after it."""
+    epoch, begun = divmod(recorder.step, schedule.epoch)
+    options = {"callbacks": [recorder], "verbose": 1 if sys.stdout.isatty() else 0, "shuffle": False}
+    if begun:
+        left = schedule.epoch - begun
+        stream = batches.from_step(recorder.step)
+        gan.fit(stream, initial_epoch=epoch, epochs=epoch + 1, steps_per_epoch=left, **options)
+        epoch += 1
+    if recorder.step < schedule.total:
+        stream = batches.from_step(recorder.step)
+        gan.fit(stream, initial_epoch=epoch, epochs=schedule.epochs, steps_per_epoch=schedule.epoch, **options)
+
+
+@contextlib.contextmanager
+def _stop_on_signals(recorder):
+    """Ctrl-C and SIGTERM let the step end and the state be saved; a second one stops at once."""
+
+    def ask(kind):
+        def handler(signum, frame):
+            if recorder.stop:
+                raise kind
+            recorder.stop = kind
+
+        return handler
+
+    before = {
+        signal.SIGINT: signal.signal(signal.SIGINT, ask(KeyboardInterrupt)),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, ask(Terminated)),
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def explained_limits():
+    """Turn the words of any library for a full memory or disk into OutOfMemoryError and DiskFullError."""
+    try:
+        yield
+    except Exception as error:
+        words = f"{type(error).__name__} {error}"
+        if any(sign in words for sign in ("ResourceExhausted", "RESOURCE_EXHAUSTED", "OutOfMemory", "MemoryError")):
+            raise OutOfMemoryError("the memory is not enough") from error
+        if getattr(error, "errno", None) in DISK_FULL or "No space left on device" in words:
+            raise DiskFullError("the disk is full") from error
+        raise

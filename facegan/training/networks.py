@@ -1,0 +1,121 @@
+"""Builds the generator and the discriminator that a preset describes, for images of any suitable size."""
+
+from facegan.training import devices, presets
+
+import keras
+from keras import layers
+
+# Keras's own momentum of 0.99 remembers hundreds of steps; these are the paper's implementations' settings.
+BATCH_NORM_MOMENTUM = 0.9
+BATCH_NORM_EPSILON = 1e-5
+
+
+def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=False):
+    """Build the network that draws images from latents.
+
+    Args:
+        preset: a row of `presets.PRESETS`.
+        image_shape: (height, width, channels); sides that `presets.count_downsamplings` accepts.
+        latent_dim: length of a latent; the preset's if None.
+        dtype: Keras dtype policy of the layers; the global one if None. The last layer is float32 under any.
+        to_train: whether it is to be trained: under TensorFlow on a CPU it is then made of `fast_cpu_layers`, which
+            give the results of Keras's layers in less time.
+
+    Returns:
+        A Functional model, latents (n, latent_dim) float32 → images (n, height, width, channels) float32 in the
+        range of the preset's output activation.
+    """
+    height, width, channels = image_shape
+    count = presets.count_downsamplings(height, width)
+    hidden = count - 1 if preset.head_upsamples else count
+    smallest = (height >> count, width >> count, preset.stem)
+
+    source = _source(to_train)
+    latents = keras.Input((latent_dim or preset.latent_dim,), name="latents")
+    x = layers.Dense(smallest[0] * smallest[1] * smallest[2], **_weights(preset, dtype))(latents)
+    x = layers.Reshape(smallest, dtype=dtype)(x)
+    x = _generator_tail(x, preset, dtype, source)
+    for filters, kernel in preset.stem_layers:
+        x = source.Conv2DTranspose(filters, kernel, padding="same", **_weights(preset, dtype))(x)
+        x = _generator_tail(x, preset, dtype, source)
+    # Cut to the number of blocks that this size needs, or the last one, nearest to full resolution, repeated.
+    for filters, kernel in (preset.upsampling_blocks + preset.upsampling_blocks[-1:] * hidden)[:hidden]:
+        x = source.Conv2DTranspose(filters, kernel, strides=2, padding="same", **_weights(preset, dtype))(x)
+        x = _generator_tail(x, preset, dtype, source)
+    head, strides = (source.Conv2DTranspose, 2) if preset.head_upsamples else (source.Conv2D, 1)
+    x = head(channels, preset.head, strides=strides, padding="same", **_weights(preset, dtype))(x)
+    images = layers.Activation(preset.output, dtype="float32", name="images")(x)
+    return keras.Model(latents, images, name="generator")
+
+
+def build_discriminator(preset, image_shape, dtype=None, to_train=False):
+    """Build the network that classifies images as real or generated.
+
+    Args:
+        preset, image_shape, dtype, to_train: as for `build_generator`.
+
+    Returns:
+        A Functional model, images (n, height, width, channels) → logits (n, 1) float32, positive for real. It ends
+        in a logit rather than a probability so that the loss stays exact where a sigmoid would round to 0 or 1.
+    """
+    count = presets.count_downsamplings(*image_shape[:2])
+    # As for the generator; a preset may have further blocks, below the smallest map of the generator.
+    further = len(preset.downsampling_blocks) - presets.count_downsamplings(*preset.image_shape[:2])
+    blocks = preset.downsampling_blocks[:1] * (count + further) + preset.downsampling_blocks
+    source = _source(to_train)
+    images = x = keras.Input(image_shape, name="images")
+    first = True
+    stem = [(preset.d_stem, 1)] if preset.d_stem else []
+    for (filters, kernel), strides in stem + [(block, 2) for block in blocks[-count - further :]]:
+        x = source.Conv2D(filters, kernel, strides=strides, padding="same", **_weights(preset, dtype))(x)
+        if preset.d_batch_norm and not first:
+            x = _batch_norm(preset, dtype)(x)
+        x = source.LeakyReLU(negative_slope=preset.slope, dtype=dtype)(x)
+        if preset.d_dropout_each:
+            x = layers.Dropout(preset.d_dropout, dtype=dtype)(x)
+        first = False
+    x = layers.Flatten(dtype=dtype)(x)
+    if preset.d_dropout and not preset.d_dropout_each:
+        x = layers.Dropout(preset.d_dropout, dtype=dtype)(x)
+    logits = layers.Dense(1, name="logits", **_weights(preset, "float32"))(x)
+    return keras.Model(images, logits, name="discriminator")
+
+
+def _source(to_train):
+    """The module from which convolutions and leaky ReLU are taken."""
+    if to_train and keras.backend.backend() == "tensorflow" and devices.find_device().kind == "cpu":
+        from facegan.training import fast_cpu_layers
+
+        return fast_cpu_layers
+    return layers
+
+
+def _generator_tail(x, preset, dtype, source):
+    """What follows every layer of the generator but the last: batch norm, activation, dropout."""
+    if preset.batch_norm:
+        x = _batch_norm(preset, dtype)(x)
+    if preset.activation == "relu":
+        x = layers.ReLU(dtype=dtype)(x)
+    else:
+        x = source.LeakyReLU(negative_slope=preset.slope, dtype=dtype)(x)
+    return layers.Dropout(preset.dropout, dtype=dtype)(x) if preset.dropout else x
+
+
+def _weights(preset, dtype):
+    return {"use_bias": preset.bias, "kernel_initializer": _initializer(preset), "dtype": dtype}
+
+
+def _initializer(preset):
+    # Unseeded initializers of Keras draw from its global seed, so one `set_random_seed` fixes all of them.
+    if preset.initializer == "normal":
+        return keras.initializers.RandomNormal(stddev=0.02)
+    if preset.initializer == "truncated_normal":
+        return keras.initializers.TruncatedNormal(stddev=0.02)
+    return keras.initializers.GlorotUniform()
+
+
+def _batch_norm(preset, dtype):
+    gamma = keras.initializers.RandomNormal(1.0, 0.02) if preset.initializer == "normal" else "ones"
+    return layers.BatchNormalization(
+        momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, gamma_initializer=gamma, dtype=dtype
+    )

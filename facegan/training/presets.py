@@ -1,0 +1,261 @@
+"""The named configurations, one row each. Standard library only.
+
+A row is all there is to know about a preset: `networks` builds what it describes, `gan` trains by its rule. An option
+that is left out on the command line takes the row's value.
+"""
+
+import dataclasses
+import json
+
+
+@dataclasses.dataclass(frozen=True)
+class Preset:
+    """One configuration. A layer is written (filters, kernel); lists of layers are in the order of the data.
+
+    Attributes:
+        about: one line for --help: what it draws, after whom, how long.
+        image_shape: (height, width, channels) that the row was written for; a data set may have another.
+        output: activation of the generator's last layer; it fixes the range of images, see `images.to_images`.
+        latent_dim, latent_prior: length of a latent; its numbers are "normal" or "uniform" over (−1, 1).
+        stem: channels of the smallest feature map, which a Dense layer makes from the latent.
+        stem_layers: layers at that smallest size.
+        upsampling_blocks: transposed convolutions of stride 2.
+        head: kernel of the layer to the image's channels: a convolution, or with `head_upsamples` the last transposed
+            convolution of stride 2.
+        d_stem: the discriminator's convolution at full size before the first downsampling block, or None.
+        downsampling_blocks: convolutions of stride 2.
+        bias: whether convolutions and Dense layers have one.
+        batch_norm, d_batch_norm: on every layer of the generator but the last, of the discriminator but the first.
+        activation, slope: the generator's, "leaky_relu" or "relu"; the discriminator's is always leaky, of that slope.
+        dropout: rate in the generator after every layer but the last.
+        d_dropout, d_dropout_each: rate in the discriminator, after each block or once before the logit.
+        initializer: "glorot_uniform", or "normal" and "truncated_normal" of standard deviation 0.02.
+        update: how a step updates the networks, see `gan.GAN`: "alternating", "concatenated" or "summed".
+        shared_latents: whether D learns from images that G's update draws too, or from others of its own.
+        loss: see `gan.GAN`. r1, r2: weights of D's gradient penalties for images of `image_shape`; they are scaled with
+            the number of pixels. penalty_images: how many images of each kind they take.
+        mirror: whether half of the real images, at random, are shown mirrored.
+        learning_rate, beta_1, beta_2: of Adam.
+        d_rate: the discriminator's learning rate as a multiple of the generator's (Heusel et al. 2017).
+        lr_decay: the last share of a run in which both learning rates fall to 0, see `loop.LearningRateDecay`.
+        ema_decay: decay of the exponential moving average of the generator's weights; 0 keeps none.
+        epochs or steps: length of a run; a row with steps counts `save_every` in steps too.
+    """
+
+    about: str
+    image_shape: tuple
+    stem: int
+    upsampling_blocks: tuple
+    head: int
+    downsampling_blocks: tuple
+    batch_size: int
+    update: str
+    epochs: int | None = None
+    steps: int | None = None
+    save_every: int = 10
+    output: str = "tanh"
+    latent_dim: int = 100
+    latent_prior: str = "normal"
+    stem_layers: tuple = ()
+    head_upsamples: bool = False
+    d_stem: tuple | None = None
+    bias: bool = True
+    batch_norm: bool = False
+    d_batch_norm: bool = False
+    activation: str = "leaky_relu"
+    slope: float = 0.2
+    dropout: float = 0.0
+    d_dropout: float = 0.0
+    d_dropout_each: bool = False
+    initializer: str = "glorot_uniform"
+    shared_latents: bool = False
+    loss: str = "bce"
+    r1: float = 0.0
+    r2: float = 0.0
+    penalty_images: int = 8
+    mirror: bool = False
+    ema_decay: float = 0.995
+    learning_rate: float = 0.0002
+    d_rate: float = 1.0
+    lr_decay: float = 0.0
+    beta_1: float = 0.5
+    beta_2: float = 0.999
+
+    @property
+    def d_updates(self):
+        """How often a step updates the discriminator."""
+        return 2 if self.update == "alternating" else 1
+
+    @property
+    def halves_batch(self):
+        """Whether D's update takes half a batch of real images and half a batch of generated ones."""
+        return self.update != "summed"
+
+    def fields_without(self, names):
+        """The fields but those of some names and but descriptions, as plain JSON."""
+        fields = json.loads(json.dumps(dataclasses.asdict(self)))
+        return {name: value for name, value in fields.items() if name not in {*names, "about", "image_shape"}}
+
+
+_FACES32 = Preset(
+    about="faces, 32x32, in minutes on a CPU",
+    image_shape=(32, 32, 3),
+    stem=256,
+    upsampling_blocks=((128, 4), (64, 4)),
+    head=4,
+    head_upsamples=True,
+    downsampling_blocks=((64, 4), (128, 4), (256, 4)),
+    batch_norm=True,
+    d_dropout=0.4,
+    batch_size=64,
+    update="concatenated",
+    shared_latents=True,
+    epochs=16,
+    save_every=2,
+    ema_decay=0.999,
+    learning_rate=0.0005,
+    lr_decay=0.3,
+)
+
+PRESETS = {
+    "faces80": Preset(
+        about="the tutorial's faces, 80x80, for a GPU",
+        image_shape=(80, 80, 3),
+        stem=128,
+        upsampling_blocks=((128, 4), (128, 4), (128, 4), (128, 4)),
+        head=5,
+        d_stem=(128, 5),
+        downsampling_blocks=((128, 5), (128, 5), (128, 5), (128, 5)),
+        d_dropout=0.4,
+        batch_size=128,
+        update="alternating",
+        epochs=100,
+    ),
+    "faces32": _FACES32,
+    "slim80": dataclasses.replace(
+        _FACES32,
+        about="faces, 80x80, in half an hour on a CPU",
+        image_shape=(80, 80, 3),
+        upsampling_blocks=((192, 4), (96, 4), (48, 4)),
+        downsampling_blocks=((32, 4), (64, 4), (128, 4), (256, 4)),
+        epochs=24,
+        save_every=4,
+    ),
+    "cifar32": Preset(
+        about="the CIFAR-10 tutorial's images, 32x32",
+        image_shape=(32, 32, 3),
+        stem=256,
+        upsampling_blocks=((128, 4), (128, 4), (128, 4)),
+        head=3,
+        d_stem=(64, 3),
+        downsampling_blocks=((128, 3), (128, 3), (256, 3)),
+        d_dropout=0.4,
+        batch_size=128,
+        update="alternating",
+        epochs=200,
+    ),
+    "mnist28": Preset(
+        about="the MNIST tutorial's digits, 28x28 grey",
+        image_shape=(28, 28, 1),
+        output="sigmoid",
+        stem=128,
+        upsampling_blocks=((128, 4), (128, 4)),
+        head=7,
+        downsampling_blocks=((64, 3), (64, 3)),
+        d_dropout=0.4,
+        d_dropout_each=True,
+        # With Keras's default, larger weights D overpowered G within 500 steps in two runs of three.
+        initializer="normal",
+        batch_size=256,
+        update="concatenated",
+        epochs=100,
+    ),
+    "dcgan64": Preset(
+        about="Radford et al. 2015, 64x64",
+        image_shape=(64, 64, 3),
+        stem=1024,
+        upsampling_blocks=((512, 4), (256, 4), (128, 4)),
+        head=4,
+        head_upsamples=True,
+        downsampling_blocks=((64, 4), (128, 4), (256, 4), (512, 4)),
+        bias=False,
+        batch_norm=True,
+        d_batch_norm=True,
+        activation="relu",
+        initializer="normal",
+        batch_size=128,
+        update="summed",
+        shared_latents=True,
+        epochs=25,
+        save_every=1,
+    ),
+    "celeba28": Preset(
+        about="CelebA, 28x28, dropout in G",
+        image_shape=(28, 28, 3),
+        stem=1024,
+        stem_layers=((512, 5),),
+        upsampling_blocks=((256, 5),),
+        head=5,
+        head_upsamples=True,
+        downsampling_blocks=((64, 5), (128, 5), (256, 5), (512, 5)),
+        batch_norm=True,
+        d_batch_norm=True,
+        dropout=0.5,
+        batch_size=64,
+        update="summed",
+        shared_latents=True,
+        epochs=6,
+        save_every=1,
+    ),
+    "roses64": Preset(
+        about="small data sets, 64x64; counted in steps",
+        image_shape=(64, 64, 3),
+        latent_prior="uniform",
+        stem=512,
+        upsampling_blocks=((256, 5), (128, 5), (64, 5)),
+        head=5,
+        head_upsamples=True,
+        downsampling_blocks=((64, 5), (128, 5), (256, 5), (512, 5)),
+        batch_norm=True,
+        d_batch_norm=True,
+        activation="relu",
+        initializer="truncated_normal",
+        batch_size=12,
+        update="summed",
+        shared_latents=True,
+        steps=30_000,
+        save_every=1_000,
+    ),
+}
+
+SMALLEST_MAP = range(4, 8)
+
+
+def count_downsamplings(height, width):
+    """How often both sides can be halved to reach 4 to 7 pixels: 80x80 four times, to 5x5.
+
+    Raises:
+        ValueError: they cannot, or not equally often; `nearest_size` can.
+    """
+    counts = {_downsamplings_of_side(side) for side in (height, width)}
+    if len(counts) == 1 and None not in counts:
+        return counts.pop()
+    raise ValueError(f"images of {height}x{width} cannot be halved to 4 to 7 pixels on both sides equally often")
+
+
+def nearest_size(height, width):
+    """The (height, width) closest in pixels that `downsampling_blocks` takes."""
+    candidates = [
+        (abs(h - height) + abs(w - width), h, w)
+        for count in range(1, 9)
+        for h in (side << count for side in SMALLEST_MAP)
+        for w in (side << count for side in SMALLEST_MAP)
+    ]
+    return min(candidates)[1:]
+
+
+def _downsamplings_of_side(side):
+    for count in range(1, 9):
+        if side % (1 << count) == 0 and side >> count in SMALLEST_MAP:
+            return count
+    return None

@@ -1,0 +1,221 @@
+"""Decides what is due after each step and epoch of a run: log, save, warn, stop. A writer does the writing."""
+
+import dataclasses
+import sys
+import time
+
+from facegan.common.cli import Terminated
+from facegan.training import collapse, devices
+from facegan.training.logs import NUMBERS, duration
+
+import keras
+
+STEPS_PER_ROW = 10
+MOST_RESTARTS = 3
+SECONDS_PER_LINE = 60
+REASONS_TO_STOP = (None, KeyboardInterrupt, Terminated)
+
+
+class CollapseError(Exception):
+    """Training failed; `finding` is the `collapse.Finding`."""
+
+    def __init__(self, finding):
+        super().__init__(finding.sentence)
+        self.finding = finding
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a run is, and all that it must remember beside its variables. It is saved with every state.
+
+    Attributes:
+        step: steps made. seconds: of training, over all parts of the run.
+        restarts: how often the run went back after a failure.
+        sums, summed: sums of the numbers over the epoch so far, and over how many steps.
+        collapses: the kinds of failure seen. watch: of the collapse watch.
+        suspect: whether the newest state on disk may turn out to be bad.
+        best: the Fréchet distance of the best generator so far, None before the first measurement.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    restarts: int = 0
+    sums: dict = dataclasses.field(default_factory=dict)
+    summed: int = 0
+    collapses: list = dataclasses.field(default_factory=list)
+    watch: collapse.WatchState = dataclasses.field(default_factory=collapse.WatchState)
+    suspect: bool = False
+    best: float | None = None
+
+    @classmethod
+    def from_record(cls, record):
+        """Read what `dataclasses.asdict` gave."""
+        return cls(**{**record, "watch": collapse.WatchState(**record["watch"])})
+
+    def add(self, numbers):
+        """Count a step and its numbers."""
+        self.step += 1
+        self.summed += 1
+        for name, value in numbers.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value
+
+    def means(self):
+        """Means of the numbers over the epoch so far."""
+        return {name: value / self.summed for name, value in self.sums.items()}
+
+
+class Recorder(keras.callbacks.Callback):
+    """Decides what is due after a step and after an epoch of `fit()`.
+
+    Args:
+        gan: a compiled `gan.GAN`. schedule: a `loop.Schedule`. batch_size: images of a step, for the rate.
+        writer: a `run_writer.RunWriter`, or a `SilentWriter` in processes that write nothing.
+        only_warn: whether a failure is only reported, not raised.
+        save_minutes: minutes between states that are saved even within an epoch.
+
+    Set `stop` to an exception class to end the run after the step in progress, its state saved.
+    """
+
+    def __init__(self, gan, schedule, writer, *, batch_size, only_warn, save_minutes):
+        super().__init__()
+        self.gan = gan
+        self.schedule = schedule
+        self.writer = writer
+        self.batch_size = batch_size
+        self.only_warn = only_warn
+        self.save_seconds = 60.0 * save_minutes
+        self.stop = None
+        self.resume(writer.load_state(self.variables()))
+
+    def variables(self):
+        """Every variable that a step reads or writes, in a fixed order: networks, random states, optimizers."""
+        gan = self.gan
+        owners = (gan.generator, gan.discriminator, gan.averaged_generator, gan.optimizer, gan.d_optimizer)
+        return [gan.augment_seed.state, *(variable for owner in owners for variable in owner.variables)]
+
+    def resume(self, record):
+        """Continue where a saved state left the run, or begin it; later rows of the tables are removed."""
+        self.progress = Progress.from_record(record) if record else Progress()
+        if record and self.step < self.schedule.total:
+            print(f"resuming at step {self.step:,} of {self.schedule.total:,}", flush=True)
+        self.watch = collapse.Watch(self.progress.watch, self.gan.objective.floor)
+        if not self.only_warn:
+            # What an earlier part of the run only warned of must be able to stop this one.
+            self.watch.state.reported = []
+        self.first_step, self.first_seconds = self.step, self.progress.seconds
+        self.writer.open_tables(self.step, self.step - self.progress.summed)
+        self.begun = self.saved_at = self.printed_at = time.monotonic()
+
+    @property
+    def step(self):
+        """Steps made so far."""
+        return self.progress.step
+
+    def seconds(self):
+        """Seconds that the run has trained, over all its parts."""
+        return self.first_seconds + time.monotonic() - self.begun
+
+    def on_train_batch_end(self, batch, logs=None):
+        numbers = {name: float(logs[name]) for name in NUMBERS}
+        self.progress.add(numbers)
+        if self.step % STEPS_PER_ROW == 0:
+            self.writer.log_step(self.step, numbers)
+        finding = self.watch.observe(self.step, numbers)
+        if finding:
+            self.report(finding)
+        if self.step == self.schedule.total:
+            self.model.stop_training = True
+        elif self.step % self.schedule.epoch:
+            self.between_steps()
+
+    def on_epoch_end(self, epoch, logs=None):
+        numbers = self.progress.means()
+        self.print_progress()
+        saves = self.schedule.saves_at(self.step)
+        if saves:
+            self.synchronise()
+            numbers |= self.save_generator()
+        self.log_epoch(numbers)
+        if self.step % self.schedule.epoch == 0:
+            self.progress.sums, self.progress.summed = {}, 0
+        if saves:
+            self.save_state()
+        self.between_steps()
+
+    def between_steps(self):
+        """Save the state when it is time, stop when asked to, print a line in a long epoch."""
+        now, stop = time.monotonic(), self.reason_to_stop()
+        if stop or now - self.saved_at > self.save_seconds:
+            self.save_state()
+        if stop:
+            raise stop("the state is saved: run the same command to resume")
+        if now - self.printed_at > SECONDS_PER_LINE and not sys.stdout.isatty():
+            self.print_progress()
+
+    def reason_to_stop(self):
+        """The exception to end with, or None; processes that train one GAN must end together or would wait forever."""
+        if devices.is_shared() and self.step % STEPS_PER_ROW:
+            return None
+        return REASONS_TO_STOP[devices.largest(REASONS_TO_STOP.index(self.stop))]
+
+    def log_epoch(self, numbers):
+        """Write the row of an epoch, whole or so far."""
+        row = {"epoch": -(-self.step // self.schedule.epoch), "step": self.step, "seconds": round(self.seconds(), 1)}
+        self.writer.log_epoch({**row, **numbers, "collapse": "; ".join(self.progress.collapses)})
+
+    def print_progress(self):
+        """One line: steps, time left, rate, mean numbers of the epoch so far."""
+        rate = (self.step - self.first_step) / max(time.monotonic() - self.begun, 1e-9)
+        left = duration((self.schedule.total - self.step) / max(rate, 1e-9))
+        numbers = "  ".join(f"{name} {value:.3f}" for name, value in self.progress.means().items())
+        steps = f"step {self.step:,} of {self.schedule.total:,}"
+        print(f"{steps}, {left} left at {rate * self.batch_size:.0f} images/s:  {numbers}", flush=True)
+        self.printed_at = time.monotonic()
+
+    def report(self, finding):
+        """Warn of a failure; raise it unless the run only warns."""
+        self.writer.warn(finding)
+        self.progress.collapses.append(finding.kind)
+        if not self.only_warn:
+            self.log_epoch(self.progress.means())
+            raise CollapseError(finding)
+
+    def restore(self, finding):
+        """Go back to the newest state from before a failure.
+
+        Returns:
+            None, or where that is not possible the reason.
+        """
+        restarts = self.progress.restarts + 1
+        if restarts > MOST_RESTARTS:
+            return f"the run went back {MOST_RESTARTS} times already"
+        record = self.writer.load_state(self.variables(), before_step=finding.since - 1)
+        if record is None:
+            return "no state was saved before the failure"
+        devices.largest(0)  # waits for all: no process may still be reading what is now removed
+        self.writer.discard_after(record["step"])
+        self.resume({**record, "best": self.progress.best, "collapses": self.progress.collapses, "restarts": restarts})
+        self.save_state()
+        print(f"restarted with a new seed, {restarts} of {MOST_RESTARTS} times", flush=True)
+        return None
+
+    def save_state(self):
+        """Write the state from which the same command resumes."""
+        self.synchronise()
+        # A newest state that was saved while suspect is replaced; the good ones behind it stay.
+        replace = self.progress.suspect
+        self.progress.seconds, self.progress.suspect = self.seconds(), self.watch.suspect
+        self.writer.save_state(self.variables(), dataclasses.asdict(self.progress), rotate=not replace)
+        self.saved_at = time.monotonic()
+
+    def save_generator(self):
+        """Save both networks and draw the averaged generator's faces; returns its figures by name."""
+        distance, figures = self.writer.save_networks(self.gan, self.step, self.progress.best)
+        if distance is not None and (self.progress.best is None or distance < self.progress.best):
+            self.progress.best = distance
+        return figures
+
+    def synchronise(self):
+        """Under JAX, `fit()` holds the state itself and brings the variables up to date only when asked."""
+        if hasattr(self.gan, "jax_state_sync"):
+            self.gan.jax_state_sync()

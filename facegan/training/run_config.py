@@ -1,0 +1,150 @@
+"""config.json of a run folder: every setting, so that one folder never holds two runs."""
+
+import dataclasses
+import importlib.metadata
+import json
+import math
+import platform
+from pathlib import Path
+
+from facegan.common import files
+from facegan.training import checkpoints, devices
+
+NAME = "config.json"
+# How long a run is, how often it saves and where it runs may change when it resumes. Where it runs changes the result's
+# last bits, and its length changes the learning rate where that decays.
+MAY_DIFFER = ("data", "epochs", "steps", "save_every", "save_minutes", "on_collapse", "quality", "held_out_rows")
+NOTED = ("precision", "device", "xla", "backend", "versions")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """Everything that a run depends on, as config.json keeps it.
+
+    Attributes:
+        preset to quality: as train_gan.py's options of these names, those left out replaced by the preset's.
+        preset_row: the preset's fields that no option changes.
+        fingerprint: of the data set. image_shape: (height, width, channels).
+        latent_prior: "normal" or "uniform".
+        precision: a Keras dtype policy. device: count, kind and name. xla: whether a step is compiled with XLA.
+        versions: of Python and the libraries that compute, by name.
+        held_out_rows: rows of the data set kept out of training.
+    """
+
+    preset: str
+    data: str
+    epochs: int | None
+    steps: int | None
+    save_every: int
+    batch_size: int
+    learning_rate: float
+    lr_decay: float
+    latent_dim: int
+    seed: int
+    hold_out: float
+    limit: int | None
+    ema_decay: float
+    loss: str
+    label_smoothing: float
+    r1: float
+    r2: float
+    mirror: bool
+    augment: bool
+    init_from: list | None
+    on_collapse: str
+    save_minutes: float
+    quality: bool
+    preset_row: dict
+    fingerprint: str
+    image_shape: list
+    latent_prior: str
+    precision: str
+    device: str
+    xla: bool
+    backend: str
+    versions: dict
+    held_out_rows: list
+
+
+def resolve(options, preset, *, image_shape, fingerprint, held_out):
+    """Gather a run's settings.
+
+    Args:
+        options: of train_gan.py, with the preset's values where they were left out.
+        preset: a row of `presets.PRESETS`.
+        image_shape: (height, width, channels). fingerprint: of the data set. held_out: rows kept out of training.
+
+    Returns:
+        A `RunConfig`.
+    """
+    import keras
+
+    device = devices.find_device()
+    backend = keras.backend.backend()
+    names = {field.name for field in dataclasses.fields(RunConfig)} - {"precision"}
+    versions = {name: importlib.metadata.version(name) for name in ("keras", "numpy", backend)}
+    given = {name: value for name, value in vars(options).items() if name in names}
+    # D's gradient at an image of more pixels is spread over more of them.
+    pixels = math.prod(image_shape[:2]) / math.prod(preset.image_shape[:2])
+    penalties = {name: getattr(preset, name) * pixels for name in ("r1", "r2") if given[name] is None}
+    return RunConfig(
+        **given | penalties,
+        preset_row=preset.fields_without(vars(options)),
+        fingerprint=fingerprint,
+        image_shape=list(image_shape),
+        latent_prior=preset.latent_prior,
+        precision=devices.resolve_precision(options.precision, device),
+        device=f"{device.count} x {device.kind} ({device.name})",
+        xla=devices.compiles_with_xla(device),
+        backend=backend,
+        versions={"python": platform.python_version(), **versions},
+        held_out_rows=held_out.tolist(),
+    )
+
+
+def check_same_run(folder, config):
+    """Refuse to mix two runs in one folder, and print those differences that are allowed but change the last bits.
+
+    A folder without a state holds no run yet: one that ran out of memory may try again with a smaller batch.
+
+    Args:
+        folder: the run folder, with or without a config.json. config: the `RunConfig` of the present command.
+
+    Returns:
+        The names of the settings that differ and may.
+
+    Raises:
+        ValueError: its config.json has other settings, or cannot be read.
+    """
+    path = Path(folder) / NAME
+    if not path.exists() or not checkpoints.has_state(folder):
+        return []
+    try:
+        before = _flat(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, KeyError, AttributeError, OSError):
+        raise ValueError(f"{folder}: its {NAME} cannot be read; name another folder") from None
+    now = _flat(dataclasses.asdict(config))
+    differing = [name for name in now if before.get(name) != now[name]]
+    refused = [name for name in differing if name not in MAY_DIFFER + NOTED]
+    if "precision" in differing and "mixed_float16" in (before.get("precision"), now["precision"]):
+        refused.append("precision")  # its optimizers keep the scale of the loss, others do not
+    if refused:
+        listed = "; ".join(f"{name} was {before.get(name)}, is {now[name]}" for name in refused)
+        raise ValueError(f"{folder}: holds a run with other settings ({listed}); name another folder")
+    for name in NOTED:
+        if name in differing:
+            print(f"note: {name} was {before.get(name)}, is {now[name]}: the run resumes, but not to the bit")
+    return differing
+
+
+def _flat(record):
+    """A config's settings by name, the preset's fields among them as "preset stem"."""
+    row = {f"preset {name}": value for name, value in record["preset_row"].items()}
+    return {**{name: value for name, value in record.items() if name != "preset_row"}, **row}
+
+
+def write(folder, config):
+    """Write the settings of a run into its folder."""
+    with files.atomic_write(Path(folder) / NAME, "w", encoding="utf-8") as file:
+        json.dump(dataclasses.asdict(config), file, indent=1)
+        file.write("\n")

@@ -1,0 +1,130 @@
+"""What a script says and returns: one line for a user's mistake, exit codes, help with defaults."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from facegan.common import cli
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def outcome(monkeypatch, capsys, main):
+    """(exit code, standard error) of a script with this main function."""
+    monkeypatch.setattr(sys, "argv", ["script.py"])
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as stop:
+        cli.run(main)
+    signal.signal(signal.SIGTERM, before)
+    return stop.value.code, capsys.readouterr().err
+
+
+def raises(error):
+    def main():
+        raise error
+
+    return main
+
+
+def test_exit_codes_and_lines(monkeypatch, capsys):
+    mistake = raises(cli.UserError("--out x: is wrong; change it"))
+    assert outcome(monkeypatch, capsys, mistake) == (2, "script.py: error: --out x: is wrong; change it\n")
+    assert outcome(monkeypatch, capsys, lambda: 0) == (0, "")
+    interrupted = outcome(monkeypatch, capsys, raises(KeyboardInterrupt("resume")))
+    assert interrupted == (130, "\nscript.py: interrupted; resume\n")
+    assert outcome(monkeypatch, capsys, raises(cli.Terminated())) == (143, "\nscript.py: terminated\n")
+    assert outcome(monkeypatch, capsys, lambda: os.kill(os.getpid(), signal.SIGTERM))[0] == 143
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, ValueError("of the library, not named by a script")])
+def test_a_bug_stays_a_traceback(monkeypatch, error):
+    monkeypatch.setattr(sys, "argv", ["script.py"])
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises((ZeroDivisionError, ValueError)):
+        cli.run(raises(error))
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_naming_puts_the_option_before_an_error_of_the_library():
+    with pytest.raises(cli.UserError, match=r"^--out a\.jpg: must end in \.png$"), cli.naming("--out"):
+        raise ValueError("a.jpg: must end in .png")
+
+
+def test_naming_leaves_errors_that_name_an_option_and_bugs_as_they_are():
+    with pytest.raises(cli.UserError, match=r"^--faces: are missing$"), cli.naming("--out"):
+        raise cli.UserError("--faces: are missing")
+    with pytest.raises(KeyError), cli.naming("--out"):
+        raise KeyError("a bug")
+
+
+def test_folders_that_an_option_needs_are_named_where_they_were_not_copied():
+    cli.require_rooms(("common",), "--best")
+    with pytest.raises(cli.UserError, match=r"^--best: needs facegan/attic, facegan/cellar; copy"):
+        cli.require_rooms(("attic", "common", "cellar"), "--best")
+
+
+def test_help_shows_the_docstring_as_it_is_and_defaults_that_are_values(capsys):
+    parser = cli.parser("Draw.\n\n    python draw.py\n")
+    parser.add_argument("--steps", type=cli.integer(1), default=9, help="faces drawn")
+    parser.add_argument("--out", help="the picture")
+    parser.add_argument("--loop", action="store_true", help="return to the start")
+    parser.add_argument("--no-grid", dest="grid", action="store_false", help="leave the grid out")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--help"])
+    text = capsys.readouterr().out
+    assert "Draw.\n\n    python draw.py\n" in text
+    assert "faces drawn (default: 9)\n" in text
+    assert text.count("default") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--steps", "x"], "--steps: 'x' is not a whole number"),
+        (["--steps", "0"], "--steps: 0 is not 1 or more"),
+        (["--scale", "nan"], "--scale: nan is not more than 0"),
+        (["--scale", "x"], "--scale: 'x' is not a number"),
+        (["--scale", "5"], "--scale: 5 is not from 0 to 4"),
+        (["--step", "3"], "unrecognized arguments: --step"),
+    ],
+)
+def test_a_wrong_argument_is_one_line_and_exit_code_2(capsys, words, said):
+    parser = cli.parser("Draw.")
+    parser.add_argument("--steps", type=cli.integer(1))
+    parser.add_argument("--scale", type=cli.number(0, 4, above=True))
+    with pytest.raises(SystemExit) as stop:
+        parser.parse_args(words)
+    error = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert said in error and error.count("\n") == 1
+
+
+def run_script(folder, statement):
+    """Run a script that imports `cli` and then executes a statement, in its own process."""
+    path = folder / "script.py"
+    path.write_text(f"from facegan.common import cli\n{statement}\n")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, path], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("import no_such_package.part", "this Python has no no_such_package: pip install -r requirements.txt"),
+        ("from facegan.attic import box", "needs the folder facegan/attic; copy it"),
+    ],
+)
+def test_a_script_without_a_package_or_folder_that_it_imports_says_so_in_one_line(tmp_path, statement, said):
+    result = run_script(tmp_path, statement)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"script.py: error: {said}") and result.stderr.count("\n") == 1
+
+
+def test_another_error_of_a_script_keeps_its_traceback(tmp_path):
+    result = run_script(tmp_path, "from facegan.common.cli import nothing")
+    assert result.returncode == 1
+    assert "Traceback" in result.stderr

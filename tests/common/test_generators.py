@@ -1,0 +1,92 @@
+"""Finding, loading and saving generators."""
+
+from facegan.common import generators
+from facegan.training import networks
+
+import keras
+import numpy as np
+import pytest
+import tiny
+
+
+def make(activation="tanh"):
+    latents = keras.Input((8,))
+    images = keras.layers.Dense(48, activation=activation)(latents)
+    return keras.Model(latents, keras.layers.Reshape((4, 4, 3))(images))
+
+
+def save(path, model=None, **notes):
+    model = model or networks.build_generator(tiny.TINY, tiny.TINY.image_shape)
+    generators.save_model(model, path, notes)
+    return path
+
+
+def test_a_run_folder_means_its_best_generator_or_else_its_newest(tmp_path):
+    for number in ("002", "010", "100"):
+        save(tmp_path / f"generator_model_{number}.h5")
+    assert generators.find_generator(tmp_path).name == "generator_model_100.h5"
+    (tmp_path / "generator_best.h5").write_bytes((tmp_path / "generator_model_002.h5").read_bytes())
+    assert generators.find_generator(tmp_path).name == "generator_best.h5"
+    assert generators.find_generator(tmp_path / "generator_model_010.h5").name == "generator_model_010.h5"
+
+
+def test_notes_are_stored_in_the_file(tmp_path):
+    path = save(tmp_path / "generator_model_001.h5", latent_prior="uniform", step=7)
+    assert generators.read_notes(path) == {"latent_prior": "uniform", "step": 7}
+    generator = generators.load_generator(path)
+    assert (generator.latent_prior, generator.pixel_range) == ("uniform", "tanh")
+    assert (generator.latent_dim, generator.height, generator.width, generator.channels) == (8, 16, 16, 3)
+
+
+def test_the_latent_prior_is_read_from_older_files_too_and_is_normal_without_notes(tmp_path):
+    assert generators.load_generator(save(tmp_path / "older.h5", latents="uniform")).latent_prior == "uniform"
+    keras.saving.save_model(make(), tmp_path / "plain.keras")
+    assert generators.load_generator(tmp_path / "plain.keras").latent_prior == "normal"
+
+
+def test_a_saved_file_is_float32_and_can_be_trained_further(tmp_path):
+    model = networks.build_generator(tiny.TINY, tiny.TINY.image_shape, dtype="mixed_bfloat16")
+    loaded = keras.models.load_model(save(tmp_path / "generator_model_001.h5", model), compile=False)
+    assert len(loaded.trainable_weights) == len(model.trainable_weights) > 0
+    assert {layer.compute_dtype for layer in loaded.layers} == {"float32"}
+    for ours, theirs in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+class FastDense(keras.layers.Dense):
+    plain_class = keras.layers.Dense
+
+
+def test_a_layer_is_saved_as_its_plain_class(tmp_path):
+    latents = keras.Input((8,))
+    images = keras.layers.Reshape((4, 4, 3))(FastDense(48, activation="tanh", name="head")(latents))
+    model = keras.Model(latents, images)
+    loaded = keras.models.load_model(save(tmp_path / "fast.h5", model), compile=False)
+    assert type(loaded.get_layer("head")) is keras.layers.Dense
+    np.testing.assert_array_equal(loaded.get_layer("head").kernel, model.get_layer("head").kernel)
+
+
+def test_a_face_has_the_same_pixels_alone_as_among_others(tmp_path):
+    generator = generators.load_generator(save(tmp_path / "generator_model_001.h5"))
+    latents = np.random.RandomState(1).standard_normal((70, 8)).astype("float32")
+    many = generator.draw(latents)
+    assert (many.shape, many.dtype) == ((70, 16, 16, 3), np.uint8)
+    np.testing.assert_array_equal(generator.draw(latents[66:67]), many[66:67])
+
+
+def test_different_files_have_different_fingerprints(tmp_path):
+    first, second = (generators.load_generator(save(tmp_path / f"{name}.h5")).fingerprint for name in "ab")
+    assert first != second
+
+
+def test_the_range_of_images_follows_from_the_last_activation_which_must_be_bounded(tmp_path):
+    assert generators.load_generator(save(tmp_path / "a.h5", make("sigmoid"))).pixel_range == "sigmoid"
+    with pytest.raises(ValueError, match=r"b\.h5: ends in relu"):
+        generators.load_generator(save(tmp_path / "b.h5", make("relu")))
+
+
+def test_a_path_without_a_generator_says_what_is_missing(tmp_path):
+    with pytest.raises(ValueError, match="nowhere: no such file or run folder"):
+        generators.find_generator(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"holds no generator_model_\*"):
+        generators.find_generator(tmp_path)

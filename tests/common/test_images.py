@@ -1,0 +1,86 @@
+"""Pixel ranges and pictures."""
+
+from facegan.common import images
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ALL_VALUES = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+
+
+@pytest.mark.parametrize(("pixel_range", "low", "high"), [("tanh", -1, 1), ("sigmoid", 0, 1)])
+def test_pixels_fill_the_range_and_come_back_unchanged(pixel_range, low, high):
+    scaled = images.to_images(ALL_VALUES, pixel_range)
+    assert scaled.dtype == np.float32
+    assert (scaled.min(), scaled.max()) == (low, high)
+    np.testing.assert_array_equal(images.to_pixels(scaled, pixel_range), ALL_VALUES)
+
+
+def test_to_pixels_rounds_and_clips_and_makes_nan_black():
+    drawn = np.array([-2, -1, -0.999, 0.0, 1, 5, np.nan, np.inf], np.float32)
+    assert images.to_pixels(drawn, "tanh").tolist() == [0, 0, 0, 128, 255, 255, 0, 255]
+
+
+def test_an_unknown_range_is_refused():
+    with pytest.raises(ValueError, match="relu"):
+        images.to_pixels(np.zeros(3), "relu")
+
+
+def test_only_grey_images_of_the_range_from_zero_are_inverted():
+    assert images.shown(ALL_VALUES, "sigmoid").ravel()[0] == 255
+    np.testing.assert_array_equal(images.shown(ALL_VALUES, "tanh"), ALL_VALUES)
+    colour = np.repeat(ALL_VALUES, 3, axis=-1)
+    np.testing.assert_array_equal(images.shown(colour, "sigmoid"), colour)
+
+
+@pytest.mark.parametrize("shape", [(32, 32, 3), (28, 28, 1), (96, 80, 3), (20, 120, 1), (200, 160, 3)])
+def test_a_grid_shows_every_image_at_a_whole_multiple_of_its_size(shape):
+    pixels = np.empty((7, *shape), np.uint8)
+    pixels[:] = np.arange(7).reshape(7, 1, 1, 1) * 30
+    sheet = images.grid(pixels, columns=4, numbers=range(1, 8))
+    cells = images.layout(7, *shape[:2], columns=4)
+    assert min(shape[:2]) * cells.scale >= images.TILE_SIDE
+    assert sheet.size == (4 * cells.cell_width + images.GAP, 2 * cells.cell_height + images.GAP)
+    for k in range(7):
+        centre = (
+            images.GAP + k % 4 * cells.cell_width + shape[1] * cells.scale // 2,
+            images.GAP + k // 4 * cells.cell_height + shape[0] * cells.scale // 2,
+        )
+        assert sheet.getpixel(centre) == (30 * k,) * 3
+
+
+def test_numbers_are_drawn_under_their_images():
+    pixels = np.full((2, 32, 32, 3), 255, np.uint8)
+    plain = np.asarray(images.grid(pixels))
+    one = np.asarray(images.grid(pixels, 2, ["", "4294967295"]))
+    assert plain.min() == 255
+    rows, columns = (one.min(axis=-1) < 128).nonzero()
+    assert rows.min() > 96 and columns.min() > 96 + images.GAP
+    assert columns.max() < one.shape[1]
+
+
+def test_a_picture_too_large_for_memory_is_refused():
+    assert images.layout(2500, 32, 32).scale == 3
+    assert images.layout(20_000, 32, 32).scale == 1
+    with pytest.raises(ValueError, match="draw fewer"):
+        images.layout(100_000, 80, 80)
+
+
+def test_stacked_pictures_keep_their_size_and_captions_fit():
+    parts = [Image.new("RGB", (50, 20), "red"), Image.new("RGB", (80, 30), "blue")]
+    plain = images.stack(parts)
+    assert plain.size == (80, 50)
+    assert plain.getpixel((70, 10)) == (255, 255, 255) and plain.getpixel((70, 40)) == (0, 0, 255)
+    assert images.stack(parts, ["", "a caption wider than both of the pictures"]).width > 200
+    assert images.beside(parts).size == (130, 30)
+
+
+def test_a_gif_has_all_frames_and_repeats(tmp_path):
+    frames = [Image.new("RGB", (30, 20), (40 * k, 0, 0)) for k in range(5)]
+    images.save_gif(frames, tmp_path / "walk.gif", 50, "how it was made")
+    with Image.open(tmp_path / "walk.gif") as gif:
+        assert gif.n_frames == 5 and gif.info["loop"] == 0 and gif.info["duration"] == 50
+        assert gif.info["comment"] == b"how it was made"
+        gif.seek(3)
+        assert abs(gif.convert("RGB").getpixel((5, 5))[0] - 120) < 4

@@ -1,0 +1,142 @@
+"""What a metric compares with what, and that the features of real images are computed once."""
+
+from facegan.metrics import plain_features, quality
+
+import numpy as np
+import pytest
+from portraits import portraits
+
+
+def means(pixels):
+    """Two features that are easy to follow: an image's mean and deviation."""
+    flat = pixels.reshape(len(pixels), -1) / 255
+    return np.stack([flat.mean(1), flat.std(1)], 1), None
+
+
+def mean_metric(pixels, held_out_rows=(), count=None):
+    cache = quality.FeatureCache(pixels, quality.Features("their means", means))
+    return quality.QualityMetric(pixels, held_out_rows, count, cache)
+
+
+def squares(count, seed=0, brightest=256):
+    return np.random.RandomState(seed).randint(0, brightest, (count, 4, 4, 1)).astype(np.uint8)
+
+
+def test_real_images_are_closer_than_changed_ones():
+    metric = mean_metric(squares(3000), count=500)
+    real, darker = metric.figures(squares(500, 1)), metric.figures(squares(500, 1, brightest=200))
+    assert real.frechet_distance < 0.001 < darker.frechet_distance
+    assert real.kernel_distance < darker.kernel_low
+    assert metric.floor.frechet_distance == pytest.approx(real.frechet_distance, abs=0.001)
+    assert real.coverage > 0.9
+    assert real.face_share is None
+
+
+def test_a_metric_compares_with_held_out_rows_and_takes_its_floor_from_the_others(monkeypatch):
+    computed, of_rows = [], quality.FeatureCache.of_rows
+    monkeypatch.setattr(quality.FeatureCache, "of_rows", lambda *call: computed.append(call[1]) or of_rows(*call))
+    held_out = np.arange(0, 6000, 3)
+    metric = mean_metric(squares(6000), held_out, 100)
+    assert metric.held_out
+    np.testing.assert_array_equal(metric.real_rows, held_out)
+    assert len(computed[1]) == 100
+    assert not np.isin(computed[1], held_out).any()
+
+
+def test_a_metric_without_enough_held_out_rows_draws_from_all_and_says_so():
+    metric = mean_metric(squares(1500), np.arange(99), 1000)
+    assert not metric.held_out
+    assert len(metric.real_rows) == 750
+    assert metric.describe().startswith("quality: 1,000 generated against 750 real images, compared by their means")
+    assert "750 other real images" in metric.describe()
+
+
+def test_the_real_rows_are_random_but_the_same_every_time():
+    first, second = (mean_metric(squares(9000), count=10).real_rows for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert len(first) == quality.REAL_COUNT
+    assert first.mean() == pytest.approx(4500, rel=0.05)
+
+
+def test_another_number_of_images_is_refused():
+    metric = mean_metric(squares(100), count=10)
+    with pytest.raises(ValueError, match="takes 10 images, not 9"):
+        metric.figures(squares(9))
+
+
+def test_a_log_gets_every_figure_that_has_a_label():
+    figures = mean_metric(squares(100), count=10).figures(squares(10))
+    assert tuple(figures.logged()) == quality.FIGURES == tuple(quality.LABELS)
+    assert figures.logged()["coverage"] == figures.coverage
+    assert "kernel_low" not in quality.FIGURES
+
+
+def test_faces_are_told_from_other_images_and_each_kind_gets_its_features():
+    faces = portraits(12)
+    assert quality.are_faces(faces)
+    assert quality.QualityMetric(faces, count=4).floor.face_share > 0.5
+    assert not quality.are_faces(squares(20))
+    metric = quality.QualityMetric(squares(20), count=2)
+    assert metric.real_features.shape == (18, 256)
+    assert "by their pixels" in metric.describe()
+
+
+def test_pixel_features_are_the_shrunk_images():
+    halves = np.zeros((1, 32, 32, 1), np.uint8)
+    halves[:, :, 16:] = 255
+    features = plain_features.pixel_features(halves).reshape(16, 16)
+    assert (features[:, :8] == -1).all()
+    assert (features[:, 8:] == 1).all()
+    assert plain_features.pixel_features(np.zeros((2, 80, 64, 3), np.uint8)).shape == (2, 243)
+
+
+def test_a_classifier_learns_to_tell_labels_apart():
+    labels = np.arange(600) % 2
+    pixels = squares(600, brightest=120)
+    pixels[labels == 1, :2] += 100
+    pixels = np.repeat(np.repeat(pixels, 2, 1), 2, 2)
+    compute, accuracy = plain_features.train_classifier(pixels, labels)
+    assert accuracy > 0.9
+    assert compute(pixels[:8]).shape == (8, 64)
+
+
+class Counting:
+    """Features that count how many images they were computed for."""
+
+    name = "their pixels"
+
+    def __init__(self):
+        self.images = 0
+
+    def compute(self, pixels):
+        self.images += len(pixels)
+        return pixels.reshape(len(pixels), -1).astype(np.float32), pixels[:, 0, 0, 0].astype(np.float32)
+
+
+def test_features_of_a_row_are_computed_once_and_kept_for_the_next_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(quality, "BLOCK", 3)
+    pixels, counting, path = squares(50), Counting(), tmp_path / "faces.features.npz"
+    quality.FeatureCache(pixels, counting, path, "abc").of_rows([9, 4, 30, 2])
+    rows = [4, 9, 11, 2]
+    features, scores = quality.FeatureCache(pixels, counting, path, "abc").of_rows(rows)
+    assert counting.images == 5
+    np.testing.assert_array_equal(features, pixels[rows].reshape(4, -1))
+    np.testing.assert_array_equal(scores, pixels[rows, 0, 0, 0])
+
+
+@pytest.mark.parametrize("damage", ["other data", "cut short"])
+def test_features_of_other_data_or_in_a_damaged_file_are_computed_again(tmp_path, damage):
+    pixels, counting, path = squares(5), Counting(), tmp_path / "faces.features.npz"
+    quality.FeatureCache(pixels, counting, path, "abc").of_rows([0, 1])
+    if damage == "cut short":
+        path.write_bytes(path.read_bytes()[:100])
+    fingerprint = "xyz" if damage == "other data" else "abc"
+    for _ in range(2):
+        quality.FeatureCache(pixels, counting, path, fingerprint).of_rows([0, 1])
+        assert counting.images == 4
+
+
+def test_a_cache_without_a_path_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quality.FeatureCache(squares(5), Counting()).of_rows([0, 1])
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,128 @@
+"""Faces are detected where they are, the same ones alone as among other photos."""
+
+from facegan.preparing import crops, preparer, pyramid
+from facegan.preparing import detector as detector_module
+from facegan.preparing.detector import Detector, nms, square
+from facegan.preparing.settings import Settings
+
+import matplotlib.cbook
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    with Image.open(matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=False)) as image:
+        return image.convert("RGB")
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return Detector()
+
+
+def variants(portrait):
+    """Photos of many shapes: the portrait whole, cropped, mirrored and small, and pictures without a face."""
+    whole = np.asarray(portrait)
+    random = np.random.default_rng(1)
+    sizes = [(178, 218), (89, 109), (200, 200), (300, 120), (120, 300), (64, 64), (257, 191)]
+    photos = [whole, whole[:400, 100:420], np.ascontiguousarray(whole[:, ::-1])]
+    photos += [np.asarray(portrait.resize(size, Image.Resampling.LANCZOS)) for size in sizes]
+    photos += [random.integers(0, 256, (140, 150, 3), dtype=np.uint8), np.zeros((60, 80, 3), np.uint8)]
+    photos += [np.zeros((19, 400, 3), np.uint8), np.zeros((1, 1, 3), np.uint8), np.zeros((21, 3000, 3), np.uint8)]
+    return photos
+
+
+def as_numbers(faces):
+    return [[*face.box, face.confidence, *face.landmarks.ravel()] for face in faces]
+
+
+def intersection_over_union(first, second):
+    sides = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
+    shared = np.prod(np.maximum(sides, 0))
+    return shared / (np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2]) - shared)
+
+
+def test_a_face_is_detected_where_it_is(detector, portrait):
+    (faces,) = detector.detect([np.asarray(portrait)])
+    face = faces[0]
+    left, top, right, bottom = face.box
+    assert face.confidence > 0.98
+    assert 160 < left < 200 and 90 < top < 130 and 320 < right < 370 and 310 < bottom < 350
+    left_eye, right_eye, nose, mouth_left, mouth_right = face.landmarks
+    assert left_eye[0] < nose[0] < right_eye[0] and mouth_left[0] < mouth_right[0]
+    assert max(left_eye[1], right_eye[1]) < nose[1] < min(mouth_left[1], mouth_right[1])
+
+
+def test_a_photo_has_the_same_faces_to_the_last_bit_whatever_photos_are_searched_with_it(detector, portrait):
+    photos = variants(portrait)
+    alone = [as_numbers(detector.detect([photo])[0]) for photo in photos]
+    assert sum(map(bool, alone)) >= 8
+    order = np.random.default_rng(2).permutation(40) % len(photos)
+    together = detector.detect([photos[k] for k in order])
+    for k, faces in zip(order, together, strict=True):
+        assert as_numbers(faces) == alone[k]
+
+
+def test_boxes_agree_with_those_of_the_package(detector, portrait):
+    mtcnn = pytest.importorskip("mtcnn")
+    package = mtcnn.MTCNN()
+    for photo in variants(portrait)[:6]:
+        (faces,) = detector.detect([photo])
+        x, y, width, height = package.detect_faces(photo)[0]["box"]
+        expected = np.array([x, y, x + width, y + height])
+        left, top, width, height = crops.box_in_photo(faces[0].box, photo.shape[:2])
+        assert intersection_over_union(np.array([left, top, left + width, top + height]), expected) > 0.9
+
+
+def test_fast_detects_the_same_face_a_little_less_exactly(detector, portrait):
+    photos = variants(portrait)[:6]
+    for quick, exact in zip(Detector(fast=True).detect(photos), detector.detect(photos), strict=True):
+        assert intersection_over_union(quick[0].box, exact[0].box) > 0.75
+
+
+def test_small_faces_are_detected_if_there_is_no_big_one(detector, portrait):
+    scene = Image.new("RGB", (640, 480), (90, 120, 90))
+    scene.paste(portrait.resize((128, 150)), (500, 300))
+    (faces,) = detector.detect([np.asarray(scene)])
+    assert len(faces) == 1 and 530 < faces[0].box[[0, 2]].mean() < 590
+    scene.paste(portrait.crop((0, 0, 490, 480)), (0, 0))
+    assert len(Detector(every_face=True).detect([np.asarray(scene)])[0]) == 2
+
+
+def test_no_photos_have_no_faces(detector):
+    assert detector.detect([]) == []
+
+
+def test_only_a_preparer_with_several_threads_limits_operations_to_one_core(monkeypatch):
+    in_threads = []
+    monkeypatch.setattr(detector_module, "_start_tensorflow", in_threads.append)
+    for threads in (1, 4):
+        preparer.Preparer(Settings(), threads)
+    preparer.Preparer(Settings(crop="centre"))
+    assert in_threads == [False, True]
+
+
+def test_nms_drops_boxes_only_for_better_ones_of_the_same_photo():
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [30, 30, 40, 40], [0, 0, 10, 10]], float)
+    scores, photos = np.array([0.8, 0.9, 0.7, 0.95]), np.array([0, 0, 0, 1])
+    np.testing.assert_array_equal(nms(boxes, scores, photos, 0.5), [1, 2, 3])
+    np.testing.assert_array_equal(nms(boxes, scores, photos, 0.9), [1, 0, 2, 3])
+    inner = np.array([[0, 0, 10, 10], [2, 2, 6, 6]], float)
+    one_photo = np.zeros(2, int)
+    assert len(nms(inner, scores[:2], one_photo, 0.5)) == 2
+    assert len(nms(inner, scores[:2], one_photo, 0.5, by_smaller=True)) == 1
+
+
+def test_boxes_become_squares_with_the_same_middle():
+    np.testing.assert_array_equal(square(np.array([[10.0, 20, 30, 60]])), [[0, 20, 40, 60]])
+
+
+def test_every_level_fits_its_canvas():
+    random = np.random.default_rng(3)
+    for height, width in random.integers(20, 900, (60, 2)):
+        levels = pyramid.Pyramid(np.zeros((height, width, 3), np.uint8), 4)
+        for number, level in enumerate(levels.levels):
+            rows, columns = pyramid.canvas_shape(levels.canvas, number)
+            assert level.shape[0] <= rows and level.shape[1] <= columns and min(level.shape[:2]) >= 12

@@ -1,0 +1,153 @@
+"""A run goes on where it stopped, to the bit, however it stopped; and never in another run's folder."""
+
+import errno
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from facegan.common import files
+from facegan.training import logs, recorder, run_writer
+
+import pytest
+import tiny
+from short_runs import FAST, assert_same_run, train
+
+
+def test_asking_for_more_epochs_extends_a_run_as_if_it_had_never_ended(monkeypatch, tmp_path, dataset):
+    train(monkeypatch, dataset, tmp_path / "whole", preset="tiny_batch_norm")
+    train(monkeypatch, dataset, tmp_path / "parts", "--epochs", "1", preset="tiny_batch_norm")
+    train(monkeypatch, dataset, tmp_path / "parts", preset="tiny_batch_norm")
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_run_that_ended_within_an_epoch_goes_on_as_if_it_had_never_ended(monkeypatch, tmp_path, dataset):
+    train(monkeypatch, dataset, tmp_path / "whole", preset="tiny_halves")
+    train(monkeypatch, dataset, tmp_path / "parts", "--steps", "7", preset="tiny_halves")
+    train(monkeypatch, dataset, tmp_path / "parts", preset="tiny_halves")
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_finished_run_trains_nothing_when_asked_again(monkeypatch, tmp_path, dataset, capsys):
+    train(monkeypatch, dataset, tmp_path / "run", "--epochs", "1")
+    before = (tmp_path / "run" / "state.npz").read_bytes()
+    assert train(monkeypatch, dataset, tmp_path / "run", "--epochs", "1") == 0
+    assert (tmp_path / "run" / "state.npz").read_bytes() == before
+    assert "done: 5 steps" in capsys.readouterr().out
+
+
+def test_a_run_that_is_asked_for_fewer_steps_than_it_has_is_left_as_it_is(monkeypatch, tmp_path, dataset, capsys):
+    out = tmp_path / "run"
+    train(monkeypatch, dataset, out, "--steps", "7")
+    before = {path: path.read_bytes() for path in out.iterdir() if path.is_file()}
+    assert train(monkeypatch, dataset, out, "--steps", "4") == 0
+    assert "holds 7 steps, more than the 4 asked for" in capsys.readouterr().out
+    assert train(monkeypatch, dataset, out, "--steps", "4", "--seed", "5") == 2
+    assert "seed was 0, is 5" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize(("when", "options"), [(signal.SIGINT, ()), (signal.SIGTERM, ("--lr-decay", "0.8"))])
+def test_ctrl_c_and_sigterm_save_say_how_to_go_on_and_lose_nothing(
+    monkeypatch, tmp_path, dataset, capsys, when, options
+):
+    train(monkeypatch, dataset, tmp_path / "whole", *options)
+    observe = recorder.collapse.Watch.observe
+
+    def interrupt(watch, step, numbers):
+        if step == 8:
+            os.kill(os.getpid(), when)
+        return observe(watch, step, numbers)
+
+    monkeypatch.setattr(recorder.collapse.Watch, "observe", interrupt)
+    assert train(monkeypatch, dataset, tmp_path / "parts", *options) == 128 + when
+    assert "run the same command to resume" in capsys.readouterr().err
+    monkeypatch.setattr(recorder.collapse.Watch, "observe", observe)
+    assert train(monkeypatch, dataset, tmp_path / "parts", *options) == 0
+    assert "resuming at step 8 of 15" in capsys.readouterr().out
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(monkeypatch, tmp_path, dataset):
+    options = ("--preset", "tiny_batch_norm", *FAST, "--epochs", "40", "--save-every", "2", "--augment")
+    command = [sys.executable, str(Path(tiny.__file__)), dataset, *options, "--save-minutes", "0.005", "--out"]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True)
+    moments, kills = random.Random(1), 0
+    while kills < 6:
+        process = subprocess.Popen([*command, str(tmp_path / "parts")])
+        while not (tmp_path / "parts" / "steps.csv").exists() and process.poll() is None:
+            time.sleep(0.1)
+        time.sleep(moments.uniform(5.0, 9.0))
+        process.kill()
+        kills += 1
+        if process.wait() == 0:
+            break
+    subprocess.run([*command, str(tmp_path / "parts")], check=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+    assert kills >= 3
+
+
+def test_a_full_disk_is_one_line_and_the_same_command_goes_on(monkeypatch, tmp_path, dataset, capsys):
+    save = run_writer.checkpoints.save_state
+
+    def fail(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(run_writer.checkpoints, "save_state", fail)
+    assert train(monkeypatch, dataset, tmp_path / "run") == 2
+    assert "the disk is full; make room and run the same command" in capsys.readouterr().err
+    monkeypatch.setattr(run_writer.checkpoints, "save_state", save)
+    assert train(monkeypatch, dataset, tmp_path / "run") == 0
+
+
+def test_steps_that_are_counted_keep_their_means_when_the_log_interval_changes(monkeypatch, tmp_path, dataset):
+    options = {"preset": "tiny_steps"}
+    train(monkeypatch, dataset, tmp_path / "run", "--steps", "15", "--save-every", "100", **options)
+    train(monkeypatch, dataset, tmp_path / "run", "--steps", "20", "--save-every", "50", **options)
+    rows = logs.read_table(tmp_path / "run" / "log.csv")
+    assert [row["step"] for row in rows] == [10, 20]
+    assert all(0.2 < row["d_loss_real"] < 1.2 and row["d_accuracy_real"] <= 1 for row in rows)
+
+
+def test_a_second_process_in_the_same_folder_is_refused_and_the_first_is_left_alone(
+    monkeypatch, tmp_path, dataset, capsys
+):
+    out = tmp_path / "run"
+    train(monkeypatch, dataset, out, "--epochs", "1")
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    with files.lock(out):
+        assert train(monkeypatch, dataset, out) == 2
+    assert capsys.readouterr().err.endswith("is in use by another process; wait for it or name another\n")
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    assert train(monkeypatch, dataset, out) == 0
+
+
+def test_other_settings_in_the_same_folder_are_refused_and_listed_and_nothing_is_touched(
+    monkeypatch, tmp_path, dataset, capsys
+):
+    out = tmp_path / "run"
+    train(monkeypatch, dataset, out, "--epochs", "1")
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert train(monkeypatch, dataset, out, "--batch-size", "4", "--seed", "5") == 2
+    assert "batch_size was 8, is 4; seed was 0, is 5" in capsys.readouterr().err
+    assert train(monkeypatch, dataset, out, "--precision", "mixed_float16") == 2
+    assert "precision was float32, is mixed_float16" in capsys.readouterr().err
+    other = tiny.save_blobs(tmp_path / "other.npz", seed=1)
+    assert train(monkeypatch, other, out) == 2
+    assert "fingerprint was" in capsys.readouterr().err
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+
+
+def test_extending_a_run_whose_learning_rate_decays_prints_that_the_rate_follows(
+    monkeypatch, tmp_path, dataset, capsys
+):
+    out = tmp_path / "run"
+    assert train(monkeypatch, dataset, out, "--steps", "4", "--lr-decay", "0.5") == 0
+    assert train(monkeypatch, dataset, out, "--steps", "4", "--lr-decay", "0.5") == 0
+    assert "learning rate follows" not in capsys.readouterr().out
+    assert train(monkeypatch, dataset, out, "--steps", "6", "--lr-decay", "0.5") == 0
+    assert "learning rate follows the new length" in capsys.readouterr().out

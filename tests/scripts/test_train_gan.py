@@ -1,0 +1,202 @@
+"""train_gan.py trains, writes what it says, and refuses bad input in one line."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from facegan.common import generators
+from facegan.training import logs
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+from short_runs import FAST, arrays, assert_same_run, train
+
+EVERY_RUN = {
+    *("config.json", "log.csv", "steps.csv", "losses.png", "progress.gif", "real.png", "tensorboard"),
+    *("state.npz", "state_previous.npz", "state_oldest.npz"),
+}
+
+
+def test_a_run_writes_exactly_the_files_that_its_help_lists(monkeypatch, tmp_path, dataset):
+    out = tmp_path / "run"
+    assert train(monkeypatch, dataset, out) == 0
+    numbered = {
+        template.format(number)
+        for number in ("001", "002", "003")
+        for template in ("generator_model_{}.h5", "discriminator_model_{}.h5", "generated_plot_e{}.png")
+    }
+    assert {path.name for path in out.iterdir()} == EVERY_RUN | numbered
+    assert {path.name for path in tmp_path.iterdir()} == {"run", "faces.npz"}
+    log = logs.read_table(out / "log.csv")
+    assert [(row["epoch"], row["step"]) for row in log] == [(1, 5), (2, 10), (3, 15)]
+    assert all(0 <= row["d_accuracy_real"] <= 1 for row in log)
+    assert [row["step"] for row in logs.read_table(out / "steps.csv")] == [10]
+    with Image.open(out / "progress.gif") as gif:
+        assert gif.n_frames == 3
+
+
+def test_every_saved_generator_is_measured_and_the_best_is_kept_and_found(monkeypatch, tmp_path, dataset, capsys):
+    from facegan.metrics import quality
+
+    distances = iter([3.0, 1.0, 2.0])
+    measure = quality.QualityMetric.figures
+    monkeypatch.setattr(quality, "TRAINING_COUNT", 20)
+    monkeypatch.setattr(
+        quality.QualityMetric,
+        "figures",
+        lambda metric, pixels: dataclasses.replace(measure(metric, pixels), frechet_distance=next(distances)),
+    )
+    out = tmp_path / "run"
+    options = ("--preset", "tiny", "--precision", "float32")
+    assert tiny.train(monkeypatch, dataset, "--out", out, *options) == 0
+    log = logs.read_table(out / "log.csv")
+    assert [row["frechet_distance"] for row in log] == [3.0, 1.0, 2.0]
+    assert all(row["nearest_neighbour_diversity"] >= 0 and row["coverage"] >= 0 for row in log)
+    assert (out / "generator_best.h5").read_bytes() == (out / "generator_model_002.h5").read_bytes()
+    assert generators.load_generator(out).path == out / "generator_best.h5"
+    assert "generator_model_002.h5: Fréchet distance 1.0000, the best so far" in capsys.readouterr().out
+
+
+def test_the_configuration_holds_every_setting_and_the_rows_held_out(monkeypatch, tmp_path, dataset):
+    train(monkeypatch, dataset, tmp_path / "run", "--hold-out", "0.1", "--epochs", "1", "--batch-size", "6")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["preset"], config["batch_size"], config["learning_rate"]) == ("tiny", 6, 0.0002)
+    assert len(config["held_out_rows"]) == 4
+    assert config["fingerprint"].startswith("40x16x16x3-")
+    assert config["versions"]["numpy"] == np.__version__
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(monkeypatch, tmp_path, dataset):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        assert train(monkeypatch, dataset, tmp_path / name, "--epochs", "1", "--seed", seed) == 0
+    assert_same_run(tmp_path / "a", tmp_path / "b")
+    first, other = arrays(tmp_path / "a" / "state.npz"), arrays(tmp_path / "c" / "state.npz")
+    assert any(first[name].tobytes() != other[name].tobytes() for name in first)
+
+
+def test_steps_number_the_files_of_a_preset_that_counts_them(monkeypatch, tmp_path, dataset):
+    assert train(monkeypatch, dataset, tmp_path / "run", preset="tiny_steps") == 0
+    assert [path.name for path in generators.checkpoints(tmp_path / "run")] == [
+        "generator_model_000010.h5",
+        "generator_model_000020.h5",
+    ]
+    assert generators.load_generator(tmp_path / "run").latent_prior == "uniform"
+
+
+def test_training_starts_from_existing_files(monkeypatch, tmp_path, dataset):
+    train(monkeypatch, dataset, tmp_path / "first", "--epochs", "1", "--ema-decay", "0")
+    start = [tmp_path / "first" / f"{kind}_model_001.h5" for kind in ("generator", "discriminator")]
+    frozen = ("--learning-rate", "1e-30", "--epochs", "1", "--ema-decay", "0", "--seed", "9")
+    assert train(monkeypatch, dataset, tmp_path / "second", *frozen, "--init-from", *start) == 0
+    before, after = arrays(tmp_path / "first" / "state.npz"), arrays(tmp_path / "second" / "state.npz")
+    networks = [name for name, value in before.items() if value.ndim == 4]
+    assert networks
+    same = [np.allclose(before[name], after[name], atol=1e-6) for name in networks]
+    assert same[: len(same) // 4] == [True] * (len(same) // 4)
+    assert "layers are not those" in refusal(
+        monkeypatch, dataset, tmp_path / "third", "--init-from", start[0], "--latent-dim", "9"
+    )
+
+
+def test_a_dry_run_prints_the_run_and_trains_nothing(monkeypatch, tmp_path, dataset, capsys):
+    assert train(monkeypatch, dataset, tmp_path / "run", "--dry-run") == 0
+    told = capsys.readouterr().out
+    for words in (
+        '"preset": "tiny"',
+        '"device": ',
+        "generator",
+        "Total params",
+        "memory for this batch size",
+        "an epoch of 5 steps",
+    ):
+        assert words in told
+    assert {path.suffix for path in (tmp_path / "run").iterdir()} <= {".png"}
+
+
+@pytest.mark.parametrize("words", ["RESOURCE_EXHAUSTED: out of memory", "OOM ResourceExhaustedError"])
+def test_memory_that_runs_out_is_one_line_that_says_which_batch_size_to_try(
+    monkeypatch, tmp_path, dataset, capsys, words
+):
+    import keras
+
+    def fail(*arguments, **options):
+        raise RuntimeError(words)
+
+    monkeypatch.setattr(keras.Model, "fit", fail)
+    assert train(monkeypatch, dataset, tmp_path / "run") == 2
+    assert capsys.readouterr().err.endswith("--batch-size 8: the memory is not enough; try --batch-size 4\n")
+
+
+def refusal(monkeypatch, *arguments, capsys=None):
+    with pytest.raises(Exception) as caught:
+        train_unguarded(monkeypatch, *arguments)
+    return str(caught.value)
+
+
+def train_unguarded(monkeypatch, dataset, out, *options, preset="tiny"):
+    import train_gan
+    from facegan.training import presets
+
+    for name, row in tiny.ROWS.items():
+        monkeypatch.setitem(presets.PRESETS, name, row)
+    arguments = ["train_gan.py", dataset, "--preset", preset, "--out", out, *FAST, *options]
+    monkeypatch.setattr(sys, "argv", [str(argument) for argument in arguments])
+    train_gan.main()
+
+
+BAD_OPTIONS = [
+    (["--batch-size", "7"], "--batch-size 7: must be even"),
+    (["--batch-size", "400"], "--batch-size 400: more than the 40 images"),
+    (["--batch-size", "0"], "--batch-size: 0 is not 2 or more"),
+    (["--epochs", "2", "--steps", "3"], "--steps: not allowed with argument --epochs"),
+    (["--epochs", "none"], "--epochs: 'none' is not a whole number"),
+    (["--learning-rate", "0"], "--learning-rate: 0 is not more than 0"),
+    (["--lr-decay", "1.1"], "--lr-decay: 1.1 is not from 0 to 1"),
+    (["--learning-rate", "nan"], "--learning-rate: nan"),
+    (["--hold-out", "1"], "--hold-out: 1 is not from 0 to 0.9"),
+    (["--limit", "41"], "--limit 41: there are only 40 images"),
+    (["--loss", "hinge", "--label-smoothing", "0.1"], "--label-smoothing: is for --loss bce"),
+    (["--init-from", "a", "b", "c"], "--init-from: takes one or two files"),
+    (["--init-from", "missing.h5"], "--init-from missing.h5"),
+    (["--preset", "faces81"], "--preset: invalid choice: 'faces81'"),
+]
+
+
+@pytest.mark.parametrize(("options", "words"), BAD_OPTIONS, ids=[" ".join(options) for options, _ in BAD_OPTIONS])
+def test_a_wrong_option_is_one_line_that_names_it(monkeypatch, tmp_path, dataset, capsys, options, words):
+    assert train(monkeypatch, dataset, tmp_path / "run", *options) == 2
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+    assert not list((tmp_path / "run").glob("*"))
+
+
+def test_data_of_a_size_that_does_not_halve_is_refused_with_the_nearest_size(monkeypatch, tmp_path, capsys):
+    dataset = tiny.save_blobs(tmp_path / "odd.npz", shape=(17, 16, 3))
+    assert train(monkeypatch, dataset, tmp_path / "run") == 2
+    assert "--size 16x16" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(monkeypatch, tmp_path, dataset, capsys):
+    (tmp_path / "file").write_text("in the way")
+    assert train(monkeypatch, dataset, tmp_path / "file" / "run") == 2
+    assert "--out" in capsys.readouterr().err
+
+
+def test_a_saved_generator_draws_the_same_pixels_in_a_fresh_process(monkeypatch, tmp_path, dataset):
+    train(monkeypatch, dataset, tmp_path / "run", "--epochs", "1", "--precision", "mixed_bfloat16")
+    generator = generators.load_generator(tmp_path / "run")
+    latents = np.random.RandomState(1).standard_normal((5, 8)).astype("float32")
+    np.save(tmp_path / "latents.npy", latents)
+    program = (
+        "import sys, numpy as np; from facegan.common import generators; "
+        "np.save(sys.argv[3], generators.load_generator(sys.argv[1]).draw(np.load(sys.argv[2])))"
+    )
+    files = [tmp_path / "run", tmp_path / "latents.npy", tmp_path / "pixels.npy"]
+    subprocess.run([sys.executable, "-c", program, *map(str, files)], check=True, cwd=Path(tiny.__file__).parents[2])
+    np.testing.assert_array_equal(np.load(tmp_path / "pixels.npy"), generator.draw(latents))
+    np.testing.assert_array_equal(generator.draw(latents[2:3])[0], generator.draw(latents)[2])

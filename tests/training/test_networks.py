@@ -1,0 +1,84 @@
+"""The networks are those of the walk-throughs, at any size that halves evenly."""
+
+import math
+
+from facegan.training import networks, presets
+
+import keras
+import numpy as np
+import pytest
+
+PARAMETERS = {
+    "faces80": (1_381_891, 1_651_841),
+    "cifar32": (1_466_115, 522_497),
+    "mnist28": (1_164_289, 40_705),
+    "dcgan64": (12_658_432, 2_765_568),
+}
+
+
+def trainable(model):
+    return sum(math.prod(variable.shape) for variable in model.trainable_variables)
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_presets_have_exactly_the_published_parameter_counts(name):
+    preset = presets.PRESETS[name]
+    generator = networks.build_generator(preset, preset.image_shape)
+    discriminator = networks.build_discriminator(preset, preset.image_shape)
+    assert (trainable(generator), trainable(discriminator)) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+@pytest.mark.parametrize("shape", [None, (48, 40, 3), (56, 40, 1)])
+def test_every_preset_draws_and_judges_images_of_other_shapes(name, shape):
+    preset = presets.PRESETS[name]
+    shape = shape or preset.image_shape
+    generator = networks.build_generator(preset, shape, latent_dim=7)
+    assert generator.input_shape == (None, 7)
+    assert generator.output_shape == (None, *shape)
+    assert networks.build_discriminator(preset, shape).output_shape == (None, 1)
+
+
+def test_smaller_images_drop_layers_at_full_resolution_and_larger_ones_repeat_them():
+    dcgan = presets.PRESETS["dcgan64"]
+
+    def filters(model, kind):
+        return [layer.filters for layer in model.layers if isinstance(layer, kind)]
+
+    transposed = keras.layers.Conv2DTranspose
+    assert filters(networks.build_generator(dcgan, (32, 32, 3)), transposed) == [512, 256, 3]
+    assert filters(networks.build_generator(dcgan, (128, 128, 3)), transposed) == [512, 256, 128, 128, 3]
+    assert filters(networks.build_discriminator(dcgan, (32, 32, 3)), keras.layers.Conv2D) == [128, 256, 512]
+    assert filters(networks.build_discriminator(dcgan, (128, 128, 3)), keras.layers.Conv2D) == [64, 64, 128, 256, 512]
+
+
+def test_dcgan_starts_from_the_papers_weights():
+    keras.utils.set_random_seed(0)
+    dcgan = presets.PRESETS["dcgan64"]
+    generator = networks.build_generator(dcgan, dcgan.image_shape)
+    kernel = next(layer for layer in generator.layers if isinstance(layer, keras.layers.Conv2DTranspose)).kernel
+    scales = [layer.gamma for layer in generator.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert np.std(np.asarray(kernel)) == pytest.approx(0.02, rel=0.01)
+    assert np.mean(np.asarray(scales[0])) == pytest.approx(1.0, abs=0.01)
+    assert np.std(np.asarray(scales[0])) == pytest.approx(0.02, rel=0.1)
+    assert not any("bias" in variable.name for variable in generator.trainable_variables)
+
+
+def test_outputs_are_float32_under_a_mixed_policy():
+    preset = presets.PRESETS["mnist28"]
+    generator = networks.build_generator(preset, preset.image_shape, dtype="mixed_bfloat16")
+    discriminator = networks.build_discriminator(preset, preset.image_shape, dtype="mixed_bfloat16")
+    assert generator.layers[1].compute_dtype == "bfloat16"
+    assert generator.output.dtype == discriminator.output.dtype == "float32"
+
+
+@pytest.mark.parametrize(("size", "count"), [((80, 80), 4), ((96, 80), 4), ((28, 28), 2), ((32, 32), 3), ((64, 64), 4)])
+def test_sizes_halve_down_to_four_to_seven(size, count):
+    assert presets.count_downsamplings(*size) == count
+
+
+@pytest.mark.parametrize(("size", "nearest"), [((81, 80), "80x80"), ((100, 100), "96x96"), ((56, 64), "56x56")])
+def test_a_size_that_does_not_halve_is_refused_naming_a_near_one(size, nearest):
+    with pytest.raises(ValueError, match=nearest):
+        presets.count_downsamplings(*size)
+    presets.count_downsamplings(*presets.nearest_size(*size))

@@ -1,0 +1,74 @@
+"""What train_gan.py does when training collapses: warn, stop, or go back."""
+
+from facegan.training import logs, recorder
+
+from short_runs import train
+
+
+def collapse(monkeypatch, step):
+    """Make the watch see a collapse that began at a step, the first time that the run gets past it by two."""
+    reported = []
+
+    def observe(watch, now, numbers):
+        if now == step + 2 and not reported:
+            reported.append(now)
+            return recorder.collapse.Finding("mode collapse", step, f"since step {step} mode collapse")
+        return None
+
+    monkeypatch.setattr(recorder.collapse.Watch, "observe", observe)
+
+
+def test_a_collapse_is_a_sentence_that_names_the_last_good_generator(monkeypatch, tmp_path, dataset, capsys):
+    collapse(monkeypatch, 7)
+    assert train(monkeypatch, dataset, tmp_path / "run") == 0
+    assert "since step 7 mode collapse; generator_model_001.h5 was saved before that" in capsys.readouterr().err
+
+
+def test_a_run_told_to_stop_on_collapse_ends_with_its_own_exit_code(monkeypatch, tmp_path, dataset):
+    collapse(monkeypatch, 7)
+    assert train(monkeypatch, dataset, tmp_path / "run", "--on-collapse", "stop") == 3
+    log = logs.read_table(tmp_path / "run" / "log.csv")
+    assert [(row["step"], row["collapse"]) for row in log] == [(5, None), (9, "mode collapse")]
+
+
+def test_restore_goes_back_to_before_the_collapse_with_another_seed_and_finishes(
+    monkeypatch, tmp_path, dataset, capsys
+):
+    train(monkeypatch, dataset, tmp_path / "whole")
+    collapse(monkeypatch, 7)
+    assert train(monkeypatch, dataset, tmp_path / "run", "--on-collapse", "restore") == 0
+    told = capsys.readouterr().out
+    assert "resuming at step 5" in told
+    assert "restarted with a new seed, 1 of 3 times" in told
+    tables = [logs.read_table(tmp_path / name / "log.csv") for name in ("whole", "run")]
+    assert [row["step"] for row in tables[1]] == [5, 10, 15]
+    assert tables[0][0]["g_loss"] == tables[1][0]["g_loss"]
+    assert tables[0][1]["g_loss"] != tables[1][1]["g_loss"]
+    assert [row["collapse"] for row in tables[1]] == [None, "mode collapse", "mode collapse"]
+
+
+def test_a_state_saved_in_doubt_never_takes_the_place_of_a_good_one(monkeypatch, tmp_path, dataset, capsys):
+    observe = recorder.collapse.Watch.observe
+
+    def doubt(watch, now, numbers):
+        observe(watch, now, numbers)
+        watch.state.since = {"mode collapse": 12} if 12 <= now < 28 else {}
+        if now == 28:
+            return recorder.collapse.Finding("mode collapse", 12, "all alike")
+        return None
+
+    monkeypatch.setattr(recorder.collapse.Watch, "observe", doubt)
+    options = ("--on-collapse", "restore", "--epochs", "6")
+    assert train(monkeypatch, dataset, tmp_path / "run", *options) == 3
+    told = capsys.readouterr()
+    assert "resuming at step 10 of 30" in told.out
+    assert "went back 3 times already" in told.err
+
+
+def test_restore_gives_up_after_three_times(monkeypatch, tmp_path, dataset):
+    monkeypatch.setattr(
+        recorder.collapse.Watch,
+        "observe",
+        lambda watch, now, numbers: recorder.collapse.Finding("mode collapse", 6, "all alike") if now == 8 else None,
+    )
+    assert train(monkeypatch, dataset, tmp_path / "run", "--on-collapse", "restore") == 3
