@@ -32,9 +32,8 @@ def main():
     if options.best:
         rows = best_rows(pixels, options.best)
         numbers, points, pixels = [numbers[k] for k in rows], points[rows], pixels[rows]
-    made_by = provenance.record(generator, numbers)
-    write_pictures(options, generator, numbers, pixels, made_by)
-    write_pages(options, generator, numbers, pixels, made_by)
+    write_pictures(options, generator, numbers, pixels)
+    write_pages(options, generator, numbers, pixels)
     if options.save_latents:
         with files.atomic_write(options.save_latents) as file:
             np.savez(file, points)
@@ -138,7 +137,8 @@ def best_rows(pixels, count):
     return np.argsort(-face_features.face_log_odds(pixels), kind="stable")[:count]
 
 
-def write_pictures(options, generator, numbers, pixels, made_by):
+def write_pictures(options, generator, numbers, pixels):
+    made_by = provenance.record(generator, numbers)
     if options.out:
         labels = [faces.label(number) for number in numbers]
         sheet = images.grid(images.shown(pixels, generator.pixel_range), options.columns, labels)
@@ -148,9 +148,10 @@ def write_pictures(options, generator, numbers, pixels, made_by):
             provenance.save_png(images.picture(image), Path(options.each) / file_name(number), made_by)
 
 
-def write_pages(options, generator, numbers, pixels, made_by):
+def write_pages(options, generator, numbers, pixels):
     if not (options.html or options.map):
         return
+    made_by = provenance.record(generator, numbers)
     from facegan.exploring import map_layout, web_pages
 
     shown = images.shown(pixels, generator.pixel_range)

@@ -103,9 +103,9 @@ def portrait(face, random):
     middle = random.uniform(low, np.maximum(low, high))
 
     picture = background(size, random)
-    _draw_bust(picture, face, middle, half, random)
+    _draw_bust(picture, face, (middle, half), random)
     picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(1, 3)))
-    _paste_face(picture, face, middle, half, random)
+    _paste_face(picture, face, (middle, half), random)
     return _with_grain(picture, random)
 
 
@@ -135,8 +135,12 @@ def _muted(colour, random):
     return tuple((grey + random.uniform(0.2, 0.8) * (colour - grey)).astype(int).tolist())
 
 
-def _draw_bust(picture, face, middle, half, random):
-    """Draw hair, shoulders, neck and head behind the face, with skin in the colour at the sides of the face."""
+def _draw_bust(picture, face, place, random):
+    """Draw hair, shoulders, neck and head behind the face, with skin in the colour at the sides of the face.
+
+    `place` is the face's middle and half its size, (x, y) each.
+    """
+    middle, half = place
     draw = ImageDraw.Draw(picture)
     edge = max(1, face.shape[1] // 8)
     sides = np.concatenate([face[:, :edge], face[:, -edge:]], axis=1)
@@ -144,19 +148,20 @@ def _draw_bust(picture, face, middle, half, random):
     hair = tuple((random.choice(HAIR) * random.uniform(0.7, 1.2)).astype(int).tolist())
     cloth = _muted(random.integers(10, 246, 3), random)
 
-    def ellipse(x, y, wide, high, colour):
-        """An ellipse centred at (x, y) with radii `wide` and `high`, all in half faces from the middle of the face."""
-        x, y = middle + half * (x, y)
-        draw.ellipse((x - half[0] * wide, y - half[1] * high, x + half[0] * wide, y + half[1] * high), fill=colour)
+    def ellipse(centre, radii, colour):
+        """Draw an ellipse, all in half faces from the middle of the face."""
+        centre, radii = middle + half * centre, half * radii
+        draw.ellipse((*(centre - radii), *(centre + radii)), fill=colour)
 
-    ellipse(0, random.uniform(-0.3, -0.1), *random.uniform((1.1, 1.15), (1.4, 1.4)), hair)
-    ellipse(0, 2.9, random.uniform(2, 2.6), 1.6, cloth)
-    ellipse(0, 1.15, 0.5, 0.55, tuple(int(0.85 * part) for part in skin))
-    ellipse(0, 0.05, 1.02, 1.1, skin)
+    ellipse((0, random.uniform(-0.3, -0.1)), random.uniform((1.1, 1.15), (1.4, 1.4)), hair)
+    ellipse((0, 2.9), (random.uniform(2, 2.6), 1.6), cloth)
+    ellipse((0, 1.15), (0.5, 0.55), tuple(int(0.85 * part) for part in skin))
+    ellipse((0, 0.05), (1.02, 1.1), skin)
 
 
-def _paste_face(picture, face, middle, half, random):
-    """Paste the face with soft edges, turned a little and lit a little differently."""
+def _paste_face(picture, face, place, random):
+    """Paste the face with soft edges, turned a little and lit a little differently; `place` as for `_draw_bust`."""
+    middle, half = place
     size = tuple(np.maximum(1, (2 * half).round()).astype(int).tolist())
     lit = np.clip(face * random.uniform(0.85, 1.15), 0, 255).astype(np.uint8)
     turned = {"angle": random.uniform(-LARGEST_TURN, LARGEST_TURN), "resample": Image.Resampling.BICUBIC}

@@ -11,6 +11,7 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,6 +27,19 @@ def read_comment(path):
             return archive.comment
     except (OSError, zipfile.BadZipFile):
         return b""
+
+
+class NpyHeader(NamedTuple):
+    """What a .npy array is: its shape, "C" or "F" for the order of its numbers, and their numpy type."""
+
+    shape: tuple
+    order: str
+    dtype: np.dtype
+
+    @property
+    def size(self):
+        """Bytes of the array."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 def open_array(path):
@@ -46,12 +60,10 @@ def open_array(path):
         with zipfile.ZipFile(path) as archive:
             member = _choose(path, archive)
             with archive.open(member) as stream:
-                shape, fortran, dtype = _read_npy_header(path, stream)
+                header = _read_npy_header(path, stream)
                 if member.compress_type == zipfile.ZIP_STORED:
-                    start = _member_start(path, member) + stream.tell()
-                    return member.filename[:-4], _map(path, start, shape, fortran, dtype)
-                array = _read(path, stream, shape, fortran, dtype)
-                return member.filename[:-4], array
+                    return member.filename[:-4], _map(path, _member_start(path, member) + stream.tell(), header)
+                return member.filename[:-4], _read(path, stream, header)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, struct.error) as error:
@@ -102,7 +114,7 @@ def _read_npy_header(path, stream):
         raise ValueError(f"{path}: its array header is damaged") from None
     if dtype.hasobject:
         raise ValueError(f"{path}: holds pickled objects, which could run code when loaded; only plain arrays are read")
-    return shape, fortran, dtype
+    return NpyHeader(shape, "F" if fortran else "C", dtype)
 
 
 def _member_start(path, member):
@@ -113,24 +125,22 @@ def _member_start(path, member):
     return member.header_offset + 30 + name + extra
 
 
-def _map(path, start, shape, fortran, dtype):
-    if start + math.prod(shape) * dtype.itemsize > path.stat().st_size:
-        raise ValueError(f"{path}: is cut short; its array of shape {shape} is larger than the file")
-    order = "F" if fortran else "C"
-    if 0 in shape:
-        return np.zeros(shape, dtype)
-    return np.memmap(path, dtype, "r", start, shape, order)
+def _map(path, start, header):
+    if start + header.size > path.stat().st_size:
+        raise ValueError(f"{path}: is cut short; its array of shape {header.shape} is larger than the file")
+    if 0 in header.shape:
+        return np.zeros(header.shape, header.dtype)
+    return np.memmap(path, header.dtype, mode="r", offset=start, shape=header.shape, order=header.order)
 
 
-def _read(path, stream, shape, fortran, dtype):
+def _read(path, stream, header):
     """Read a compressed array into memory, in blocks: a header may claim more data than there is."""
-    wanted = math.prod(shape) * dtype.itemsize
     data = bytearray()
-    while len(data) < wanted and (block := stream.read(min(BLOCK, wanted - len(data)))):
+    while len(data) < header.size and (block := stream.read(min(BLOCK, header.size - len(data)))):
         data += block
-    if len(data) < wanted:
-        raise ValueError(f"{path}: is cut short; its array of shape {shape} is incomplete")
-    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
+    if len(data) < header.size:
+        raise ValueError(f"{path}: is cut short; its array of shape {header.shape} is incomplete")
+    return np.frombuffer(data, header.dtype).reshape(header.shape, order=header.order)
 
 
 def preparation_record(path):

@@ -135,8 +135,8 @@ def load_generator(path):
         )
     fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     notes = read_notes(path)
-    # Older files call the prior "latents".
-    return Generator(path, model, notes.get("latent_prior", notes.get("latents", "normal")), activation, fingerprint)
+    prior = notes.get("latent_prior", notes.get("latents", "normal"))  # older files call it "latents"
+    return Generator(path, model, prior, pixel_range=activation, fingerprint=fingerprint)
 
 
 def _last_activation(model):

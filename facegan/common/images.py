@@ -97,7 +97,7 @@ def layout(count, height, width, columns=None, labelled=True):
             f"{count:,} images would make a picture of {columns * cell_width:,}x{rows * cell_height:,} pixels; "
             "draw fewer at a time"
         )
-    return Layout(rows, columns, scale, cell_height, cell_width)
+    return Layout(rows, columns, scale, cell_height=cell_height, cell_width=cell_width)
 
 
 def grid(pixels, columns=None, numbers=None):
@@ -112,7 +112,7 @@ def grid(pixels, columns=None, numbers=None):
         A PIL image, mode "RGB". Small images are enlarged by a whole factor to `TILE_SIDE` pixels or more.
     """
     count, height, width = pixels.shape[:3]
-    cells = layout(count, height, width, columns, numbers is not None)
+    cells = layout(count, height, width, columns, labelled=numbers is not None)
     tile_size = (width * cells.scale, height * cells.scale)
     size = (cells.columns * cells.cell_width + GAP, cells.rows * cells.cell_height + GAP)
     sheet = Image.new("RGB", size, (PAPER,) * 3)

@@ -67,7 +67,7 @@ class Layer(NamedTuple):
     class_name: str
     saved_class: str
     arguments: dict
-    inputs: tuple
+    inputs: tuple = ()
 
 
 class Architecture(NamedTuple):
@@ -106,7 +106,7 @@ def _read_sequential(config):
     entries = config if isinstance(config, list) else config["layers"]
     layers = []
     if entries[0]["class_name"] != "InputLayer":
-        layers.append(Layer("input", "InputLayer", "InputLayer", {"shape": _first_shape(config, entries[0])}, ()))
+        layers.append(Layer("input", "InputLayer", "InputLayer", arguments={"shape": _first_shape(config, entries[0])}))
     for entry in entries:
         layers.append(_read_layer(entry, inputs=tuple(layer.name for layer in layers[-1:])))
     return Architecture(layers, (layers[0].name,), (layers[-1].name,))
@@ -139,10 +139,10 @@ def _read_layer(entry, inputs):
         raise ValueError(f"its layer {name} is a {saved_class}, which is not supported; code in files is never run")
     if class_name == "InputLayer":
         shape = config.get("batch_shape") or config["batch_input_shape"]
-        return Layer(name, class_name, saved_class, {"shape": _without_batch(shape)}, ())
+        return Layer(name, class_name, saved_class, arguments={"shape": _without_batch(shape)})
     if class_name == "Conv2DTranspose" and config.get("groups", 1) != 1:
         raise ValueError(f"its layer {name} is a Conv2DTranspose with {config['groups']} groups, which Keras 3 lacks")
-    return Layer(name, class_name, saved_class, _arguments(name, class_name, config), inputs)
+    return Layer(name, class_name, saved_class, arguments=_arguments(name, class_name, config), inputs=inputs)
 
 
 def _is_custom(entry):

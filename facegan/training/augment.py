@@ -1,4 +1,4 @@
-"""Differentiable augmentation, which keeps D from learning a small data set by heart (Zhao et al. 2020).
+"""Differentiable augmentation, which keeps D from memorising a small data set (Zhao et al. 2020).
 
 Everything that D sees, real or generated, is changed at random in the same way, and G's gradient passes through the
 change; so D cannot tell images by their rows in the file, and G does not learn to draw changed images. It helps below

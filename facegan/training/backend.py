@@ -121,7 +121,7 @@ class TorchStep:
         import torch
 
         # Keras drops out by PyTorch's own generator, whose state it does not keep: the step's number is its seed, so
-        # that a run that goes on draws what it would have drawn.
+        # that a resumed run draws what it would have drawn.
         torch.manual_seed(int(self.optimizer.iterations.value))
         # A number that keeps its graph would keep the memory of the whole step, and cannot leave it.
         return {name: value.detach() for name, value in self.step(batch).items()}

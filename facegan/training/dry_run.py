@@ -13,7 +13,7 @@ from facegan.training.logs import duration
 import numpy as np
 
 
-def report(gan, batches, schedule, config, folder):
+def report(gan, batches, schedule, *, config, folder):
     """Print what a run would be: settings, networks, memory, and the time of an epoch from two steps.
 
     Args:

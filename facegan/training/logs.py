@@ -73,15 +73,15 @@ def draw_losses(rows, path):
     figure = Figure(figsize=(9, 6), layout="constrained")
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True)
-    steps = [row["step"] for row in rows]
-    _curves(upper, steps, rows, ("d_loss_real", "d_loss_generated", "g_loss"), "loss")
-    _curves(lower, steps, rows, ("d_accuracy_real", "d_accuracy_generated", "batch_diversity"), "share, ratio")
+    _curves(upper, rows, ("d_loss_real", "d_loss_generated", "g_loss"), "loss")
+    _curves(lower, rows, ("d_accuracy_real", "d_accuracy_generated", "batch_diversity"), "share, ratio")
     lower.set_xlabel("step")
     with files.atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=100)
 
 
-def _curves(axes, steps, rows, names, label):
+def _curves(axes, rows, names, label):
+    steps = [row["step"] for row in rows]
     for name in names:
         values = np.array([np.nan if row[name] is None else row[name] for row in rows], float)
         axes.plot(steps, values, linewidth=0.8, label=name)

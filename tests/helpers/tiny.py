@@ -31,8 +31,17 @@ TINY_BATCH_NORM = dataclasses.replace(
     TINY, batch_norm=True, d_batch_norm=True, bias=False, dropout=0.3, update="summed"
 )
 TINY_HALVES = dataclasses.replace(TINY, update="alternating", shared_latents=False, ema_decay=0.9)
+TINY_RELATIVISTIC = dataclasses.replace(
+    TINY, loss="relativistic", r1=1.0, r2=1.0, penalty_images=2, mirror=True, d_dropout=0.0
+)
 TINY_STEPS = dataclasses.replace(TINY, epochs=None, steps=20, save_every=10, latent_prior="uniform")
-ROWS = {"tiny": TINY, "tiny_batch_norm": TINY_BATCH_NORM, "tiny_halves": TINY_HALVES, "tiny_steps": TINY_STEPS}
+ROWS = {
+    "tiny": TINY,
+    "tiny_batch_norm": TINY_BATCH_NORM,
+    "tiny_halves": TINY_HALVES,
+    "tiny_relativistic": TINY_RELATIVISTIC,
+    "tiny_steps": TINY_STEPS,
+}
 
 
 def blobs(count, shape=(16, 16, 3), seed=0):

@@ -62,9 +62,9 @@ def test_the_detector_finds_faces_where_they_were_pasted(monkeypatch):
     places = []
     paste = make_portraits._paste_face
 
-    def noting_paste(picture, face, middle, half, random):
-        places.append((middle, half))
-        paste(picture, face, middle, half, random)
+    def noting_paste(picture, face, place, random):
+        places.append(place)
+        paste(picture, face, place, random)
 
     monkeypatch.setattr(make_portraits, "_paste_face", noting_paste)
     face = real_face()

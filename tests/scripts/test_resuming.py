@@ -1,4 +1,4 @@
-"""A run goes on where it stopped, to the bit, however it stopped; and never in another run's folder."""
+"""A run resumes where it stopped, to the bit, however it stopped; and never in another run's folder."""
 
 import errno
 import os
@@ -24,10 +24,11 @@ def test_asking_for_more_epochs_extends_a_run_as_if_it_had_never_ended(monkeypat
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_a_run_that_ended_within_an_epoch_goes_on_as_if_it_had_never_ended(monkeypatch, tmp_path, dataset):
-    train(monkeypatch, dataset, tmp_path / "whole", preset="tiny_halves")
-    train(monkeypatch, dataset, tmp_path / "parts", "--steps", "7", preset="tiny_halves")
-    train(monkeypatch, dataset, tmp_path / "parts", preset="tiny_halves")
+@pytest.mark.parametrize("preset", ["tiny_halves", "tiny_relativistic"])
+def test_a_run_that_ended_within_an_epoch_resumes_as_if_it_had_never_ended(monkeypatch, tmp_path, dataset, preset):
+    train(monkeypatch, dataset, tmp_path / "whole", preset=preset)
+    train(monkeypatch, dataset, tmp_path / "parts", "--steps", "7", preset=preset)
+    train(monkeypatch, dataset, tmp_path / "parts", preset=preset)
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
@@ -39,7 +40,7 @@ def test_a_finished_run_trains_nothing_when_asked_again(monkeypatch, tmp_path, d
     assert "done: 5 steps" in capsys.readouterr().out
 
 
-def test_a_run_that_is_asked_for_fewer_steps_than_it_has_is_left_as_it_is(monkeypatch, tmp_path, dataset, capsys):
+def test_a_run_asked_for_fewer_steps_than_it_has_is_left_unchanged(monkeypatch, tmp_path, dataset, capsys):
     out = tmp_path / "run"
     train(monkeypatch, dataset, out, "--steps", "7")
     before = {path: path.read_bytes() for path in out.iterdir() if path.is_file()}
@@ -91,7 +92,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(monkeypatch, tm
     assert kills >= 3
 
 
-def test_a_full_disk_is_one_line_and_the_same_command_goes_on(monkeypatch, tmp_path, dataset, capsys):
+def test_a_full_disk_is_one_line_and_the_same_command_resumes(monkeypatch, tmp_path, dataset, capsys):
     save = run_writer.checkpoints.save_state
 
     def fail(*arguments, **options):

@@ -104,7 +104,7 @@ def test_training_starts_from_existing_files(monkeypatch, tmp_path, dataset):
 
 def test_a_dry_run_prints_the_run_and_trains_nothing(monkeypatch, tmp_path, dataset, capsys):
     assert train(monkeypatch, dataset, tmp_path / "run", "--dry-run") == 0
-    told = capsys.readouterr().out
+    printed = capsys.readouterr().out
     for words in (
         '"preset": "tiny"',
         '"device": ',
@@ -113,7 +113,7 @@ def test_a_dry_run_prints_the_run_and_trains_nothing(monkeypatch, tmp_path, data
         "memory for this batch size",
         "an epoch of 5 steps",
     ):
-        assert words in told
+        assert words in printed
     assert {path.suffix for path in (tmp_path / "run").iterdir()} <= {".png"}
 
 
@@ -169,13 +169,13 @@ BAD_OPTIONS = [
 @pytest.mark.parametrize(("options", "words"), BAD_OPTIONS, ids=[" ".join(options) for options, _ in BAD_OPTIONS])
 def test_a_wrong_option_is_one_line_that_names_it(monkeypatch, tmp_path, dataset, capsys, options, words):
     assert train(monkeypatch, dataset, tmp_path / "run", *options) == 2
-    told = capsys.readouterr().err
-    assert words in told
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert words in printed
+    assert printed.count("\n") == 1
     assert not list((tmp_path / "run").glob("*"))
 
 
-def test_data_of_a_size_that_does_not_halve_is_refused_with_the_nearest_size(monkeypatch, tmp_path, capsys):
+def test_data_of_a_size_that_cannot_be_halved_is_refused_with_the_nearest_size(monkeypatch, tmp_path, capsys):
     dataset = tiny.save_blobs(tmp_path / "odd.npz", shape=(17, 16, 3))
     assert train(monkeypatch, dataset, tmp_path / "run") == 2
     assert "--size 16x16" in capsys.readouterr().err

@@ -58,7 +58,7 @@ def difference(ours, theirs):
 
 
 @pytest.mark.parametrize("backend", OTHERS)
-@pytest.mark.parametrize("name", ["tiny", "tiny_halves", "tiny_batch_norm"])
+@pytest.mark.parametrize("name", ["tiny", "tiny_halves", "tiny_batch_norm", "tiny_relativistic"])
 def test_a_step_gives_the_same_losses_gradients_and_weights(tmp_path, name, backend):
     compare(name, tmp_path, backend, "float32")
 
@@ -84,7 +84,7 @@ def test_reading_ahead_keeps_the_order_and_raises_what_the_stream_raises():
 
 
 @pytest.mark.parametrize("backend", OTHERS)
-def test_a_run_begun_under_one_backend_goes_on_under_another_and_its_generator_draws_there(tmp_path, backend):
+def test_a_run_begun_under_one_backend_resumes_under_another_and_its_generator_draws_there(tmp_path, backend):
     dataset = tiny.save_blobs(tmp_path / "faces.npz")
     command = (
         tiny.__file__,
@@ -98,9 +98,9 @@ def test_a_run_begun_under_one_backend_goes_on_under_another_and_its_generator_d
         tmp_path / "run",
     )
     python("tensorflow", *command, "--epochs", "1")
-    told = python(backend, *command)
-    assert "resuming at step 5 of 15" in told
-    assert "note: backend was tensorflow" in told
+    printed = python(backend, *command)
+    assert "resuming at step 5 of 15" in printed
+    assert "note: backend was tensorflow" in printed
     assert json.loads((tmp_path / "run" / "config.json").read_text())["backend"] == backend
     log = logs.read_table(tmp_path / "run" / "log.csv")
     assert [row["step"] for row in log] == [5, 10, 15]

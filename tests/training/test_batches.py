@@ -29,7 +29,7 @@ def test_every_pass_shows_every_row_once_in_a_fresh_order_although_batches_span_
     assert len({tuple(one) for one in passes}) == 4
 
 
-def test_a_halved_batch_takes_half_as_many_real_images_and_goes_as_slowly_through_them():
+def test_a_preset_that_halves_the_batch_takes_half_as_many_real_images_in_each_step():
     halved = make(range(8), batch_size=8, update="alternating")
     real, g_latents, d_latents = halved.at(0)
     assert (real.shape, d_latents.shape, g_latents.shape) == ((4, 4, 4, 1), (4, 6), (8, 6))

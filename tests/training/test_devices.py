@@ -79,7 +79,7 @@ def test_several_devices_give_the_losses_and_the_state_of_one(runs_of_one_gan, n
 
 
 @needs_jax
-def test_two_processes_end_with_equal_weights_and_only_the_first_writes_and_speaks(runs_of_one_gan):
+def test_two_processes_end_with_equal_weights_and_only_the_first_writes_and_prints(runs_of_one_gan):
     folder, printed = runs_of_one_gan
     assert "done: 10 steps" in printed["two_processes"][0]
     assert printed["two_processes"][1] == ""
@@ -126,8 +126,8 @@ def test_tensorflow_trains_on_one_of_several_gpus_and_says_so_in_one_line(monkey
     device = devices.find_device()
     assert device == devices.Device("gpu", "A card", 2, True)
     devices.distribute(device)
-    told = "note: tensorflow trains on one of the 2 gpus here; KERAS_BACKEND=jax uses all\n"
-    assert capsys.readouterr().out == told
+    printed = "note: tensorflow trains on one of the 2 gpus here; KERAS_BACKEND=jax uses all\n"
+    assert capsys.readouterr().out == printed
     assert keras.distribution.distribution() is None
 
 

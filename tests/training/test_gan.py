@@ -100,7 +100,7 @@ def test_the_discriminator_learns_to_tell_separable_images():
     assert last["d_accuracy_real"][-1] == last["d_accuracy_generated"][-1] == 1.0
 
 
-def test_halves_moves_d_twice_and_joined_and_summed_once():
+def test_an_alternating_step_updates_d_twice_and_the_others_once():
     for preset, updates in ((tiny.TINY_HALVES, 2), (tiny.TINY, 1), (tiny.TINY_BATCH_NORM, 1)):
         model = make(preset)
         fit(model, batch(preset))
@@ -150,7 +150,7 @@ def test_the_generator_learns_through_the_augmentation():
     assert all(moved(before, model.generator))
 
 
-RELATIVISTIC = dataclasses.replace(tiny.TINY, loss="relativistic", r1=1.0, r2=1.0, penalty_images=2, d_dropout=0.0)
+RELATIVISTIC = tiny.TINY_RELATIVISTIC
 
 
 def test_an_alternating_update_refuses_a_loss_of_pairs():

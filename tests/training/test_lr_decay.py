@@ -34,7 +34,7 @@ def test_both_networks_have_come_to_rest_when_the_run_ends(monkeypatch, tmp_path
     assert [float(optimizer.learning_rate) for optimizer in (gan.optimizer, gan.d_optimizer)] == [0.0, 0.0]
 
 
-def test_a_finished_run_that_is_given_more_epochs_warms_up_and_cools_again(monkeypatch, tmp_path, dataset):
+def test_a_finished_run_given_more_epochs_resumes_at_the_rate_of_its_new_length(monkeypatch, tmp_path, dataset):
     rates_seen, see = [], recorder.Recorder.on_train_batch_end
 
     def look(self, *arguments, **options):
@@ -49,7 +49,7 @@ def test_a_finished_run_that_is_given_more_epochs_warms_up_and_cools_again(monke
     assert rates_seen[5:] == [0.01, 0.0075, 0.005, 0.0025, 0.0]
 
 
-def test_without_cooling_the_rate_is_constant(monkeypatch, tmp_path, dataset):
+def test_without_decay_the_rate_is_constant(monkeypatch, tmp_path, dataset):
     trained = []
     monkeypatch.setattr(loop, "train", lambda gan, *arguments, **options: trained.append(gan))
     assert train(monkeypatch, dataset, tmp_path / "run", "--learning-rate", "0.01") == 0

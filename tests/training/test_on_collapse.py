@@ -24,7 +24,7 @@ def test_a_collapse_is_a_sentence_that_names_the_last_good_generator(monkeypatch
     assert "since step 7 mode collapse; generator_model_001.h5 was saved before that" in capsys.readouterr().err
 
 
-def test_a_run_told_to_stop_on_collapse_ends_with_its_own_exit_code(monkeypatch, tmp_path, dataset):
+def test_a_run_that_stops_on_collapse_ends_with_its_own_exit_code(monkeypatch, tmp_path, dataset):
     collapse(monkeypatch, 7)
     assert train(monkeypatch, dataset, tmp_path / "run", "--on-collapse", "stop") == 3
     log = logs.read_table(tmp_path / "run" / "log.csv")
@@ -37,9 +37,9 @@ def test_restore_goes_back_to_before_the_collapse_with_another_seed_and_finishes
     train(monkeypatch, dataset, tmp_path / "whole")
     collapse(monkeypatch, 7)
     assert train(monkeypatch, dataset, tmp_path / "run", "--on-collapse", "restore") == 0
-    told = capsys.readouterr().out
-    assert "resuming at step 5" in told
-    assert "restarted with a new seed, 1 of 3 times" in told
+    printed = capsys.readouterr().out
+    assert "resuming at step 5" in printed
+    assert "restarted with a new seed, 1 of 3 times" in printed
     tables = [logs.read_table(tmp_path / name / "log.csv") for name in ("whole", "run")]
     assert [row["step"] for row in tables[1]] == [5, 10, 15]
     assert tables[0][0]["g_loss"] == tables[1][0]["g_loss"]
@@ -47,7 +47,7 @@ def test_restore_goes_back_to_before_the_collapse_with_another_seed_and_finishes
     assert [row["collapse"] for row in tables[1]] == [None, "mode collapse", "mode collapse"]
 
 
-def test_a_state_saved_in_doubt_never_takes_the_place_of_a_good_one(monkeypatch, tmp_path, dataset, capsys):
+def test_a_state_saved_while_suspect_never_replaces_a_good_one(monkeypatch, tmp_path, dataset, capsys):
     observe = recorder.collapse.Watch.observe
 
     def doubt(watch, now, numbers):
@@ -60,9 +60,9 @@ def test_a_state_saved_in_doubt_never_takes_the_place_of_a_good_one(monkeypatch,
     monkeypatch.setattr(recorder.collapse.Watch, "observe", doubt)
     options = ("--on-collapse", "restore", "--epochs", "6")
     assert train(monkeypatch, dataset, tmp_path / "run", *options) == 3
-    told = capsys.readouterr()
-    assert "resuming at step 10 of 30" in told.out
-    assert "went back 3 times already" in told.err
+    printed = capsys.readouterr()
+    assert "resuming at step 10 of 30" in printed.out
+    assert "went back 3 times already" in printed.err
 
 
 def test_restore_gives_up_after_three_times(monkeypatch, tmp_path, dataset):
