@@ -67,7 +67,7 @@ def parse_arguments(arguments=None):
     add("--min-size", type=cli.integer(1), default=0, metavar="N", help="shorter side, in pixels of the photo")
     add("--frontal", type=share, default=0.0, metavar="X", help="0.5: no profiles; 0.8: only frontal")
     add("--min-detail", type=cli.number(0, 100), default=0.0, metavar="X", help="1: no images that are enlarged")
-    add("--min-inside", type=share, default=0.0, metavar="X", help="share of an aligned image in its photo")
+    add("--min-inside", type=share, default=0.0, metavar="X", help="for --align: share inside the photo")
     add("--margin", type=cli.number(0, 4), default=0.0, metavar="X", help="to add on each side, as a share")
     add("--align", action="store_true", help="bring eyes, nose and mouth to the same places")
     add("--fast", action="store_true", help="search a reduced photo: faster, less exact")

@@ -66,8 +66,9 @@ def alignment(landmarks, shape, margin=0.0):
     template = centre + (TEMPLATE - 0.5) * min(shape) / (1 + 2 * margin)
     start, goal = landmarks.mean(axis=0), template.mean(axis=0)
     points, goals = (landmarks - start) @ [1, 1j], (template - goal) @ [1, 1j]
-    turn = np.vdot(points, goals) / (np.vdot(points, points).real or 1)
-    back = 1 / (turn or 1)  # 1 for landmarks that all coincide
+    fit = np.vdot(points, goals)
+    is_face = abs(fit) > 0.1 * np.linalg.norm(points) * np.linalg.norm(goals)  # otherwise there is no telling its size
+    back = np.vdot(points, points).real / fit if is_face else 1.0 + 0.0j
     linear = np.array([[back.real, -back.imag], [back.imag, back.real]])
     return np.column_stack([linear, start - linear @ goal])
 
@@ -113,7 +114,7 @@ def cut_face(pixels, face, shape, margin=0.0, align=False):
 
 
 def _aligned(pixels, to_photo, shape):
-    """Draw the image whose points `to_photo`, see `alignment`, places in the photo, averaging pixels that it shrinks."""
+    """Draw the image whose points `to_photo`, see `alignment`, places in the photo; averages where it shrinks."""
     import cv2
 
     height, width = shape
@@ -123,17 +124,21 @@ def _aligned(pixels, to_photo, shape):
     corners = to_photo @ [[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]]
     low, high = _part_shown(corners.min(axis=1), corners.max(axis=1), pixels.shape[1::-1], reach=6 * shrink)
     part = pixels[low[1] : high[1], low[0] : high[0]]
-    if shrink > 1:
-        part = resize(part, [max(1, round(side / shrink)) for side in part.shape[:2]])
+    part = resize(part, [max(1, round(side / shrink)) for side in part.shape[:2]])
     ratio = np.array(part.shape[1::-1]) / (high - low)
     linear = to_photo[:, :2] * ratio[:, None] / times
     start = (to_photo[:, 2] + 0.5 - low) * ratio - 0.5 + linear @ [0.5, 0.5]
+    # Reflected here and not by warpAffine, which in OpenCV 5 reflects only once and hangs on a side of one pixel.
+    corners = (corners + 0.5 - low[:, None]) * ratio[:, None]
+    left, top = np.maximum(np.ceil(2 - corners.min(axis=1)), 0).astype(int)
+    right, bottom = np.maximum(np.ceil(corners.max(axis=1) + 2 - part.shape[1::-1]), 0).astype(int)
+    border = cv2.BORDER_REFLECT_101 if shrink < 2 else cv2.BORDER_REFLECT  # nearest to 101 before the reduction
     drawn = cv2.warpAffine(
-        part,
-        np.column_stack([linear, start]),
+        cv2.copyMakeBorder(part, top, bottom, left, right, border),
+        np.column_stack([linear, start + np.array([left, top])]),
         (times * width, times * height),
         flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REFLECT_101,
+        borderMode=cv2.BORDER_REPLICATE,
     )
     return resize(drawn, shape)
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-
 SHARES = np.array([[0.29, 0.37], [0.71, 0.37], [0.5, 0.58], [0.335, 0.77], [0.665, 0.77]])
 
 
@@ -26,9 +25,9 @@ def drawn(size, face, side):
     return np.repeat(np.rint(255 * np.clip(dots, 0, 1)).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def textured(size, seed=1):
-    """A photo of smooth random colours."""
-    random = np.random.default_rng(seed).integers(0, 256, (size[0] // 8, size[1] // 8, 3), dtype=np.uint8)
+def textured(size, grain=8):
+    """A photo of random colours that change smoothly over `grain` pixels."""
+    random = np.random.default_rng(1).integers(0, 256, (size[0] // grain, size[1] // grain, 3), dtype=np.uint8)
     return np.asarray(Image.fromarray(random).resize(size[::-1], Image.Resampling.BICUBIC))
 
 
@@ -85,12 +84,13 @@ def test_a_tilted_photo_gives_the_same_image_as_the_upright_one():
 @pytest.mark.parametrize("side", [30, 80, 150, 700])
 @pytest.mark.parametrize("middle", [(10, 15), (190, 20), (100, 135), (-40, 160)])
 def test_beyond_the_edge_the_whole_photo_is_reflected_and_nothing_is_smeared(side, middle):
-    photo = textured((144, 200))
+    photo = textured((144, 200), grain=36)
     around = np.pad(photo, ((1000, 1000), (1000, 1000), (0, 0)), "reflect")
     image = crops.cut_face(photo, placed((144, 200), 0.3, side, middle), (48, 48), align=True)
     inside = placed((144, 200), 0.3, side, np.add(middle, 1000))
-    # Where the photo is reduced before it is reflected, its edge is blurred by a third of a pixel of the image.
-    assert difference(image, crops.cut_face(around, inside, (48, 48), align=True)).mean() < (2 if side < 145 else 5)
+    found = difference(image, crops.cut_face(around, inside, (48, 48), align=True))
+    # From 144 on the photo is reduced before it is reflected, and each reflection is off by up to a pixel of the photo.
+    assert found.max() <= 1 if side < 144 else found.mean() < 5
 
 
 @pytest.mark.parametrize("side", [100, 150, 260, 700])
@@ -99,10 +99,10 @@ def test_stripes_too_fine_for_the_image_turn_grey_and_coarser_ones_stay(side, an
     photo_size, along = (1000, 1000), side / 48
     face = placed(photo_size, angle, side)
     for direction in (0.0, 0.4, np.pi / 2):
-        for pixels in (0.95, 0.75, 0.5, 0.33):
+        for pixels in (0.95, 0.75, 0.5, 0.33):  # of the image, from stripe to stripe
             if pixels * along >= 2:
                 image = crops.cut_face(stripes(photo_size, pixels * along, direction), face, (48, 48), align=True)
-                assert difference(image, 127).max() < 12
+                assert difference(image, 127).max() < 20
         image = crops.cut_face(stripes(photo_size, 5 * along, direction), face, (48, 48), align=True)
         assert image[..., 0].std() > 60
 
@@ -127,7 +127,7 @@ def test_the_share_inside_counts_pixels_of_the_image_in_the_photo():
     for middle, share in (((100, 50), 1), ((0, 50), 0.5), ((200, 100), 0.25), ((300, 50), 0), ((100, 120), 0.25)):
         middle = np.array(middle) - 0.5
         assert crops.share_inside(placed((100, 200), 0, 80, middle), (100, 200), (40, 40)) == share
-    assert crops.share_inside(placed((100, 200), 0, 80, (99.5, 49.5)), (100, 200), (40, 40), margin=0.5) == 0.625
+    assert crops.share_inside(placed((100, 200), 0, 80, (99.5, 49.5)), (100, 200), (40, 40), margin=0.5) == 0.65
 
 
 def test_landmarks_that_are_no_face_give_an_image_all_the_same():

@@ -1,5 +1,7 @@
 """Faces are detected where they are, the same ones alone as among other photos."""
 
+import io
+
 from facegan.preparing import crops, preparer, pyramid
 from facegan.preparing import detector as detector_module
 from facegan.preparing.detector import Detector, nms, square
@@ -102,6 +104,29 @@ def test_only_a_preparer_with_several_threads_limits_operations_to_one_core(monk
         preparer.Preparer(Settings(), threads)
     preparer.Preparer(Settings(crop="centre"))
     assert in_threads == [False, True]
+
+
+def test_a_small_face_of_a_large_photo_is_aligned_with_all_the_detail_there_is(portrait, tmp_path):
+    scene = Image.new("RGB", (2500, 2420), (90, 120, 90))
+    scene.paste(portrait.resize((384, 450)), (1600, 1500))
+    scene.save(tmp_path / "large.png")
+    scene.reduce(2).save(tmp_path / "half.png")  # as the large one is decoded for the detector
+    settings = Settings(100, 100, align=True, min_size=50)
+    large, half = (preparer.prepare_photo(tmp_path / f"{name}.png", settings) for name in ("large", "half"))
+    differences = [np.abs(np.diff(pixels.astype(int), axis=1)).mean() for pixels in (large, half)]
+    assert differences[0] > 1.15 * differences[1]
+    assert np.abs(large.astype(int) - half).mean() < 5  # 7 if it lay half a pixel elsewhere
+
+
+def test_a_photo_that_is_gone_when_it_is_decoded_again_is_unreadable(portrait):
+    scene, file = Image.new("RGB", (2500, 2420)), io.BytesIO()
+    scene.paste(portrait.resize((384, 450)), (1600, 1500))
+    scene.save(file, "BMP")
+    answers = iter([file.getvalue(), b""])
+    small_faces = preparer.Preparer(Settings(100, 100, align=True, min_size=50), threads=1)
+    photo = small_faces.read("a", lambda: next(answers))
+    small_faces.finish([photo])
+    assert [(entry.status, entry.detail) for entry in photo.entries] == [("unreadable", "empty file")]
 
 
 def test_nms_drops_boxes_only_for_better_ones_of_the_same_photo():

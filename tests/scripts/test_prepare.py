@@ -65,6 +65,7 @@ def test_a_later_photo_is_prepared_as_the_data_set_was(album, tmp_path):
     prepare(album, "--out", tmp_path / "f.npz", "--size", 32, "--align", "--margin", 0.1, "--grey")
     settings, shard = read_settings(tmp_path / "f.npz")
     assert shard is None and settings.align and settings.row_shape == (32, 32, 1)
+    assert datasets.preparation_record(tmp_path / "f.npz")["template"] == "five landmarks"
     pixels = datasets.open_pixels(tmp_path / "f.npz")
     for name, row in (("a.png", 0), ("c.jpg", 2), ("more/e.jpg", 3)):
         np.testing.assert_array_equal(preparer.prepare_photo(album / name, settings), pixels[row])
@@ -88,6 +89,12 @@ def test_filters_leave_out_faces_and_say_why(album, tmp_path):
     assert statuses("--min-size", 60)[-1] == "too small"
     assert set(statuses("--min-confidence", 1)) == {"low confidence", "no face"}
     assert set(statuses("--frontal", 1)) == {"not frontal", "no face"}
+    for align in ([], ["--align"]):
+        assert statuses("--min-detail", 1, "--size", 60, *align) == [*["kept"] * 3, "no face", "too little detail"]
+    assert read_settings(tmp_path / "f.npz")[0].min_detail == 1
+    assert set(statuses("--align", "--margin", 1, "--min-inside", 0.95)) == {"beyond the edge", "no face"}
+    assert statuses("--align", "--margin", 1, "--min-inside", 0.3).count("kept") == 4
+    assert read_settings(tmp_path / "f.npz")[0].min_inside == 0.3
     assert statuses("--drop-duplicates")[1] == "duplicate"
     assert lines(tmp_path / "f.csv")[1]["detail"] == "same pixels as a.png"
     assert datasets.open_pixels(tmp_path / "f.npz").shape[0] == 3
@@ -155,8 +162,11 @@ def test_mistakes_are_one_line_before_any_work(album, tmp_path, monkeypatch):
     assert "cannot be read" in refused(tmp_path / "nowhere", "--out", out)
     assert "no pictures" in refused(tmp_path / "void", "--out", out)
     assert "make fewer shards" in refused(album, "--out", out, "--shard", "1/9")
-    assert "--align: needs faces" in refused(album, "--out", out, "--crop", "centre", "--align")
-    for wrong in (["--size", "7"], ["--size", "9x"], ["--shard", "3/2"], ["--shard", "x"], ["--frontal", "2"], []):
+    for option in (["--align"], ["--min-detail", 1], ["--min-inside", 1]):
+        assert f"{option[0]}: needs faces" in refused(album, "--out", out, "--crop", "centre", *option)
+    assert "--min-inside: needs --align" in refused(album, "--out", out, "--min-inside", 0.5)
+    for wrong in (["--size", "7"], ["--size", "9x"], ["--shard", "3/2"], ["--shard", "x"], ["--frontal", "2"],
+                  ["--min-inside", "1.1"], ["--min-detail", "-1"], ["--min-detail", "nan"], []):  # fmt: skip
         assert refused(*([album] if wrong else []), "--out", out, *wrong) == "2"
     for beside in (".npz", ".csv", ".png"):
         out.with_suffix(beside).write_text("mine")
