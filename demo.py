@@ -1,10 +1,11 @@
-"""From photographs to faces in minutes: the other scripts, run one after the other.
+"""Run the other scripts one after another, from photographs to faces in minutes.
 
     python demo.py
     python demo.py my_photos.zip --train="--steps 3000"
 
-Without PHOTOS it draws synthetic portraits to train on. Run it again and it resumes
-the training. Writes into --out a page, index.html, with every command and its result.
+Without PHOTOS it trains on synthetic portraits that it draws. An interrupted training
+resumes when you run it again. The page index.html in --out shows every command and
+its result.
 Copy with it: the other scripts, facegan and pretrained.
 """
 
@@ -27,7 +28,7 @@ PORTRAITS = 1000
 FEW_IMAGES = 500  # with fewer, augmentation keeps the discriminator from memorising them
 BATCH = 64
 TERMS = ("--plus", "1,2,3", "--minus", "4,5,6", "--plus", "7,8,9")
-# What these numbers show is known for the bundled generator only.
+# Only for the bundled generator is it known what these faces show.
 BUNDLED_TERMS = (
     *("--plus", "smiling_woman=18,81,98"),
     *("--minus", "neutral_woman=40,51,63"),
@@ -49,7 +50,7 @@ img { max-width: 100%; max-height: 60rem; vertical-align: top; margin: 2px }
 </head>
 <body>
 <h1>From photographs to faces</h1>
-<p>The command above each picture made it. Run the commands in the folder of the scripts.</p>
+<p>Each picture was made by the command above it. Run the commands in the folder that holds the scripts.</p>
 $sections
 </body>
 </html>
@@ -61,9 +62,9 @@ class Stage:
     """A command of the demo and its results.
 
     Attributes:
-        title, about: text for people.
+        title, about: text for the page.
         command: the script's name and its arguments, a list of str.
-        shows: paths of files that it writes; pictures are shown, other files are linked to.
+        shows: paths of files that it writes; pictures are shown, other files are linked.
     """
 
     title: str
@@ -98,13 +99,13 @@ def parse_arguments(arguments=None):
     parser = cli.parser(__doc__)
     add = parser.add_argument
     add("photos", nargs="?", metavar="PHOTOS", help="folder, .zip or list of photographs (default: synthetic ones)")
-    add("--out", metavar="FOLDER", help="(default: demo, or demo/of_NAME for PHOTOS)")
+    add("--out", metavar="FOLDER", help="folder for the results (default: demo, or demo/of_NAME for PHOTOS)")
     add(
         "--train",
         type=cli.argument(shlex.split),
         default=[],
         metavar="OPTIONS",
-        help='more options of train_gan.py, as in --train="--steps 3000"',
+        help='further options for train_gan.py, as in --train="--steps 3000"',
     )
     options = parser.parse_args(arguments)
     if options.photos:
@@ -114,7 +115,7 @@ def parse_arguments(arguments=None):
 
 
 def default_folder(source):
-    """The user's photographs get a folder of their own, since a run folder never holds two runs."""
+    """The folder for the results; a user's photographs get their own, since a run folder never holds two runs."""
     return Path("demo") / f"of_{Path(source).resolve().stem}" if source else Path("demo")
 
 
@@ -125,7 +126,7 @@ def bundled_stages(out, options):
         name="the bundled generator",
         prefix="bundled_",
         terms=BUNDLED_TERMS,
-        about="A smiling woman minus a neutral woman plus a neutral man is a smiling man.",
+        about="A smiling woman minus a neutral woman plus a neutral man gives a smiling man.",
     )
 
 
@@ -133,14 +134,14 @@ def preparing_stages(out, options):
     if not options.photos:
         yield Stage(
             "Synthetic portraits in place of photographs",
-            "The bundled generator draws the faces; the rest is random. Nobody's photograph is among them.",
+            "The bundled generator draws the faces; the rest is random. None is a photograph of a real person.",
             ["make_portraits.py", "--out", str(out / "photographs"), "--count", str(PORTRAITS)],
             [out / "photographs" / f"portrait_{number:04d}.jpg" for number in range(1, 13)],
         )
     source, data = options.photos or str(out / "photographs"), str(out / "faces32.npz")
     yield Stage(
         "Faces cropped from the photographs",
-        "A detector finds the faces, which are resized to 32x32 pixels and saved in one file.",
+        "A face detector finds the faces, which are cropped, resized to 32x32 pixels and saved in one file.",
         ["prepare_faces.py", source, "--out", data, "--size", "32", "--limit", str(MOST_PHOTOS), "--overwrite"],
         [out / "faces32.png", out / "faces32.csv"],
     )
@@ -157,7 +158,7 @@ def training_stages(out, options):
     command = ["train_gan.py", str(data), "--preset", "faces32", "--out", str(out / "run"), "--steps", str(STEPS)]
     yield Stage(
         "A generator trained on them",
-        "In a few minutes it learns rough faces. More photographs and more steps make it better.",
+        "In a few minutes it learns rough faces. More photographs and more steps make them better.",
         [*command, "--batch-size", str(batch), "--save-every", str(save_every), *few, *options.train],
         [out / "run" / "progress.gif", out / "run" / "losses.png"],
     )
@@ -170,18 +171,18 @@ def drawing_stages(out, options):
         name="the generator just trained",
         prefix="",
         terms=TERMS,
-        about="The result is a face again, or close to one; choose your own terms from the faces above.",
+        about="The result is a face again, or nearly one. Choose your own terms from the faces above.",
     )
 
 
 def drawing_commands(out, *, model, name, prefix, terms, about):
-    """Three stages, faces, a path and a sum, for `model`, a list of one MODEL or none; `about` describes the sum."""
+    """Three stages (faces, a path, a sum) for `model`, a list of one MODEL or none; `about` describes the sum."""
     sheet, web_page, path, result = (
         out / f"{prefix}{file}" for file in ("faces.png", "faces.html", "path.png", "arithmetic.png")
     )
     yield Stage(
-        f"Faces of {name}",
-        "Click faces on the page linked below to build commands from them.",
+        f"Faces from {name}",
+        "On the page linked below, click faces to build commands from them.",
         ["generate.py", *model, "--faces", "1-40", "--columns", "10", "--out", str(sheet), "--html", str(web_page)],
         [sheet, web_page],
     )
@@ -200,7 +201,7 @@ def drawing_commands(out, *, model, name, prefix, terms, about):
 
 
 def is_done(stage):
-    """Whether a stage can be skipped: only portraits, which appear all at once and are never replaced."""
+    """Whether a stage can be skipped: only the portraits, which appear all at once and are never replaced."""
     return stage.command[0] == "make_portraits.py" and stage.shows[0].exists()
 
 
@@ -213,7 +214,7 @@ def run(stage, number):
     try:
         code = process.wait()
     except (KeyboardInterrupt, cli.Terminated) as stop:
-        # Ctrl-C reached the command too; it is saving its state, and must be neither left behind nor cut short.
+        # Ctrl-C reached the command too. It is saving its state, so it must be neither abandoned nor cut short.
         if isinstance(stop, cli.Terminated):
             process.terminate()
         process.wait()
@@ -228,7 +229,7 @@ def page(done, folder):
 
     Args:
         done: pairs of a `Stage` and its seconds, None if it was skipped.
-        folder: the page's own; links are relative to it, and files that do not exist are left out.
+        folder: the page's; links are relative to it, and files that do not exist are left out.
 
     Returns:
         The text of an HTML file.

@@ -4,8 +4,9 @@
     python generate.py runs/faces80 --best 25 --of 500 --truncation 0.8 --out best.png
 
 Writes only the files that the options name. Face 12 is always the same face.
-A list of faces may hold photographs, as in 1-9,me.jpg: see docs/drawing.md.
-Copy with it: facegan/common; for --best metrics, for --html exploring, for --map both, for photographs preparing too.
+A list of faces may include photographs, as in 1-9,me.jpg: see docs/exploring.md.
+Copy with it: facegan/common; for --best metrics, for --html exploring, for --map
+both, for photographs also preparing.
 """
 
 import shlex
@@ -45,27 +46,27 @@ def parse_arguments():
     add = which.add_argument
     help_faces = f"such as 1-25,30 (default: {DEFAULT_FACES}, or all rows of --latents)"
     add("--faces", type=cli.argument(faces.parse), metavar="LIST", help=help_faces)
-    add("--best", type=cli.integer(1), metavar="N", help="the N that look most like a face to the detector")
+    add("--best", type=cli.integer(1), metavar="N", help="the N that the detector is surest are faces")
     add("--of", type=cli.integer(1, latents.MOST_FACES), metavar="N", help="with --best: choose from faces 1 to N")
-    add("--value", type=cli.number(-1000, 1000), metavar="X", help="one face, whose latent is X everywhere")
+    add("--value", type=cli.number(-1000, 1000), metavar="X", help="the one face whose latent is X everywhere")
     faces.add_arguments(parser, which)
     add = parser.add_argument_group("what to write").add_argument
-    add("--out", metavar="PNG", help="the faces in one picture, numbered")
-    add("--columns", type=cli.integer(1), metavar="N", help="with --out: faces in a row (default: a square)")
+    add("--out", metavar="PNG", help="one picture of all faces, numbered")
+    add("--columns", type=cli.integer(1), metavar="N", help="with --out: faces per row (default: a square)")
     add("--each", metavar="FOLDER", help="every face in its own file, in a new or empty folder")
-    add("--save-latents", metavar="NPZ", help="the latents, a row for each face")
-    add("--html", metavar="HTML", help="a page to select faces on and copy commands from")
+    add("--save-latents", metavar="NPZ", help="the latents, one row per face")
+    add("--html", metavar="HTML", help="a page on which to choose faces and copy commands")
     add("--map", metavar="HTML", help="a page with similar faces side by side, to pan and zoom")
     add("--like", choices=LIKENESSES, default=LIKENESSES[0], help="with --map: what makes faces similar")
     return parser.parse_args()
 
 
 def check_options(options):
-    """Check that the options go together and that the folders that they need were copied."""
+    """Check that the options go together and that the rooms they need were copied."""
     if options.value is not None and (options.faces or options.latents or options.best or options.html or options.map):
         raise cli.UserError("--value: draws one face without a number; use it only with --out, --each and --columns")
     if options.of and (options.faces or options.latents or not options.best):
-        raise cli.UserError("--of: goes with --best and numbered faces; leave out --faces and --latents, add --best")
+        raise cli.UserError("--of: goes with --best and numbered faces; add --best, leave out --faces and --latents")
     if not (options.out or options.each or options.html or options.map or options.save_latents):
         raise cli.UserError("--out: nothing to write; add --out grid.png, --each, --html, --map or --save-latents")
     if options.best:
@@ -77,7 +78,7 @@ def check_options(options):
 
 
 def candidates(options, source):
-    """The faces to draw, for --best those to choose from, for --value the label of the one."""
+    """The faces to draw; with --best, those to choose from; with --value, the label of the one face."""
     if options.value is not None:
         return [f"{options.value:g}"]
     if options.of:
@@ -92,7 +93,7 @@ def candidates(options, source):
 
 
 def check_outputs(options, numbers):
-    """Check before the work that everything asked for can be written."""
+    """Check, before any work, that every output can be written."""
     outputs = (
         ("--out", options.out, ".png"),
         ("--save-latents", options.save_latents, ".npz"),
@@ -113,7 +114,7 @@ def check_outputs(options, numbers):
 
 
 def check_sizes(options, count, generator):
-    """Check that the picture and the map do not become too large."""
+    """Check that the picture and the map would not be too large."""
     if options.out:
         with cli.naming("--out:"):
             images.layout(count, generator.height, generator.width, options.columns)
@@ -131,7 +132,7 @@ def latents_to_draw(options, source, numbers, generator):
 
 
 def best_rows(pixels, count):
-    """The rows of the `count` images that are most surely faces to the detector, the surest first."""
+    """The rows of the `count` images that the detector is surest are faces, surest first."""
     from facegan.metrics import face_features
 
     return np.argsort(-face_features.face_log_odds(pixels), kind="stable")[:count]
@@ -179,7 +180,7 @@ def file_name(number):
 
 
 def output_folder(options):
-    """The folder for the files of photographs: that of the first output, but never that of --each itself."""
+    """The folder for the files of photographs: that of the first output, and for --each alone, the folder beside it."""
     outputs = (options.out, options.html, options.map, options.save_latents)
     beside = [Path(path).parent for path in outputs if path]
     return beside[0] if beside else Path(options.each).absolute().parent

@@ -3,8 +3,8 @@
     python interpolate.py runs/faces80 --faces 3,17,42 --steps 10 --method both --out path.png
     python interpolate.py runs/faces80 --faces 3,17,42 --steps 20 --loop --out walk.gif
 
-Writes only --out: a row of faces for each leg of the walk, or a moving GIF.
-A list of faces may hold photographs, as in 3,me.jpg: see docs/drawing.md.
+Writes only --out: a row of faces for each leg of the walk, or an animated GIF.
+A list of faces may include photographs, as in 3,me.jpg: see docs/exploring.md.
 Copy with it: facegan/common; for photographs exploring, preparing and metrics.
 """
 
@@ -48,12 +48,12 @@ def parse_arguments():
     add("--pairs", type=cli.integer(1, 1000), metavar="N", help="N walks of two faces, such as 1 and 2, 3 and 4, …")
     faces.add_arguments(parser, which)
     add = parser.add_argument_group("the walk").add_argument
-    add("--steps", type=cli.integer(2, 1000), default=10, metavar="N", help="faces in each leg, both ends included")
+    add("--steps", type=cli.integer(2, 1000), default=10, metavar="N", help="faces per leg, both ends included")
     add("--method", choices=("slerp", "lerp", "both"), default="slerp", help="great circle, straight line, or both")
     add("--loop", action="store_true", help="return from the last face to the first")
-    add("--square", action="store_true", help="draw a square of faces between four")
+    add("--square", action="store_true", help="fill a square between four faces")
     add = parser.add_argument_group("what to write").add_argument
-    add("--out", required=True, metavar="FILE", help="the picture, .png or .gif")
+    add("--out", required=True, metavar="FILE", help="the picture, a .png or a .gif")
     add("--milliseconds", type=cli.integer(20, 10_000), default=80, metavar="N", help="duration of a frame in a .gif")
     return parser.parse_args()
 
@@ -66,9 +66,9 @@ def chosen_walks(options):
     """The walks to draw, each a list of two faces or more."""
     if options.square:
         if options.pairs or options.loop or is_gif(options):
-            raise cli.UserError("--square: makes one still picture; leave out --pairs, --loop and .gif")
+            raise cli.UserError("--square: draws one still picture; leave out --pairs and --loop, and write a .png")
         if len(options.faces or []) != 4:
-            raise cli.UserError("--faces: --square needs four, its corners from top left to bottom right")
+            raise cli.UserError("--faces: --square needs four, the corners from top left to bottom right")
         return [options.faces]
     if options.pairs:
         return chosen_pairs(options.faces, options.pairs)
@@ -78,7 +78,7 @@ def chosen_walks(options):
 
 
 def chosen_pairs(chosen, count):
-    """Pairs of faces: consecutive ones of a list, or if two numbers a and b are given, a and b, a + 1 and b + 1, …"""
+    """Pairs of faces: consecutive ones of a list, or for two numbers a and b: a and b, a + 1 and b + 1, …"""
     if chosen is None:
         chosen = list(range(1, 2 * count + 1))
     if len(chosen) == 2 and all(isinstance(face, int) for face in chosen):
@@ -93,7 +93,7 @@ def chosen_methods(options):
 
 
 def check_size(options, walks, generator):
-    """Check that a still picture does not become too large."""
+    """Check that a still picture would not be too large."""
     rows = options.steps if options.square else sum(len(walk) - 1 + options.loop for walk in walks)
     if not is_gif(options):
         with cli.naming("--steps:"):
@@ -102,7 +102,7 @@ def check_size(options, walks, generator):
 
 
 def strips(options, generator, walks, stops):
-    """A strip for each walk and method, with a row for each leg; with both methods also the length of the latents."""
+    """A strip for each walk and method, one row per leg; with both methods, also a plot of the latents' lengths."""
     pictures, captions = [], []
     for walk, ends in zip(walks, stops, strict=True):
         paths = {m: latents.path(ends, options.steps, m, options.loop) for m in chosen_methods(options)}
@@ -117,7 +117,7 @@ def strips(options, generator, walks, stops):
 
 
 def legs(pixels, walk, steps):
-    """The images of a walk in rows of `steps`; rows after the first begin with a blank for the stop that they share."""
+    """The images of a walk in rows of `steps`; rows after the first begin with a blank for the stop they share."""
     labels = [
         faces.label(walk[k // (steps - 1) % len(walk)]) if k % (steps - 1) == 0 else "" for k in range(len(pixels))
     ]
@@ -127,7 +127,7 @@ def legs(pixels, walk, steps):
 
 
 def square(options, generator, corners, ends):
-    """A square of faces between four in its corners; with both methods, two squares side by side."""
+    """A square of faces between the four in its corners; with both methods, two squares side by side."""
     labels = [""] * options.steps**2
     for place, face in zip((0, options.steps - 1, -options.steps, -1), corners, strict=True):
         labels[place] = faces.label(face)
@@ -157,7 +157,7 @@ def length_curves(paths, width):
     on a great circle it does not.
 
     Args:
-        paths: a dictionary from names to latents (n, latent_dim). width: of the picture in pixels.
+        paths: a dictionary from names to latents (n, latent_dim). width: the picture's, in pixels.
 
     Returns:
         A PIL image, mode "RGB".

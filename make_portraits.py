@@ -1,10 +1,10 @@
-"""Draw synthetic portraits that stand in for photographs, to prepare and to train on.
+"""Draw synthetic portraits to prepare and train on when you have no photographs.
 
     python make_portraits.py --out demo/photographs --count 1000
     python make_portraits.py runs/faces80 --out portraits --seed 1
 
 A generator draws the faces; backgrounds, clothes and hair are random. Writes
-portrait_0001.jpg, portrait_0002.jpg, … into --out once all are drawn.
+portrait_0001.jpg, portrait_0002.jpg, … into --out when all are drawn.
 Copy with it: facegan/common.
 """
 
@@ -18,9 +18,9 @@ from PIL import Image, ImageDraw, ImageFilter
 
 BATCH = 64
 JPEG_QUALITY = 92
-SHORT_SIDES = (150, 420)  # of a portrait, in pixels
-PROPORTIONS = (1.0, 1.5)  # of its longer side to its shorter one
-FACE_HEIGHTS = (0.38, 0.62)  # as a share of its shorter side
+SHORT_SIDES = (150, 420)  # range of a portrait's shorter side, in pixels
+PROPORTIONS = (1.0, 1.5)  # longer side divided by the shorter
+FACE_HEIGHTS = (0.38, 0.62)  # as a share of the shorter side
 TALLER = (1.18, 1.32)  # a face's height over its width: data sets crop faces to squares, but heads are not square
 LARGEST_TURN = 8  # degrees
 HAIR = np.array([(28, 24, 22), (58, 40, 28), (92, 62, 38), (150, 112, 64), (130, 66, 34), (150, 148, 145)])
@@ -53,14 +53,14 @@ def parse_arguments():
     faces.add_model(parser)
     add = parser.add_argument
     add("--out", required=True, metavar="FOLDER", help="a new or empty folder for the portraits")
-    add("--count", type=cli.integer(1, latents.MOST_FACES), default=1000, metavar="N", help="portraits to draw")
-    add("--seed", type=cli.integer(0), default=0, metavar="N", help="of everything but the faces")
+    add("--count", type=cli.integer(1, latents.MOST_FACES), default=1000, metavar="N", help="number of portraits")
+    add("--seed", type=cli.integer(0), default=0, metavar="N", help="random seed of everything but the faces")
     faces.add_truncation(parser, 0.9)
     return parser.parse_args()
 
 
 def new_folder(path):
-    """The absolute path of a folder to be made later, or ValueError if something is there or it cannot be made."""
+    """The absolute path of a folder to create later; ValueError if something is in it or it cannot be created."""
     out = Path(path)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: exists and is not empty; name a new folder, or remove it")
@@ -86,7 +86,7 @@ def portrait(face, random):
     """Draw one portrait.
 
     Args:
-        face: pixels (height, width, 1 or 3) uint8, filled by a face.
+        face: pixels (height, width, 1 or 3) uint8, a tight crop of a face.
         random: a `np.random.Generator` for everything else.
 
     Returns:
@@ -110,7 +110,7 @@ def portrait(face, random):
 
 
 def background(size, random):
-    """Draw a background of (width, height): patches of colour that blend, some shapes, more or less blur."""
+    """Draw a background of (width, height): blended patches of colour, some shapes, more or less blur."""
     patches = random.integers(20, 236, (random.integers(1, 5), random.integers(1, 5), 3), np.uint8)
     picture = Image.fromarray(patches // 2 + patches.mean(axis=2, keepdims=True).astype(np.uint8) // 2)
     picture = picture.resize(size, Image.Resampling.BICUBIC)
@@ -130,7 +130,7 @@ def background(size, random):
 
 
 def _muted(colour, random):
-    """A colour moved a random way towards grey, as a tuple."""
+    """A colour moved by a random amount towards grey, as a tuple."""
     grey = colour.mean()
     return tuple((grey + random.uniform(0.2, 0.8) * (colour - grey)).astype(int).tolist())
 
@@ -149,7 +149,7 @@ def _draw_bust(picture, face, place, random):
     cloth = _muted(random.integers(10, 246, 3), random)
 
     def ellipse(centre, radii, colour):
-        """Draw an ellipse, all in half faces from the middle of the face."""
+        """Draw an ellipse; coordinates are from the middle of the face, in units of half the face."""
         centre, radii = middle + half * centre, half * radii
         draw.ellipse((*(centre - radii), *(centre + radii)), fill=colour)
 
@@ -171,7 +171,7 @@ def _paste_face(picture, face, place, random):
 
 
 def _mask(side=64):
-    """Opacity uint8 (side, side) of a face: a square with round corners and soft edges."""
+    """Opacity uint8 (side, side) of a face: a square with rounded corners and soft edges."""
     across = np.abs(np.linspace(-1, 1, side))
     radius = (across[:, None] ** 2.6 + across[None, :] ** 2.6) ** (1 / 2.6)
     return (255 * np.clip((1 - radius) / FEATHER, 0, 1)).astype(np.uint8)

@@ -32,7 +32,7 @@ FACE_OPTIONS = (
 def main():
     options = parse_arguments()
     if was_finished(options.out):
-        print(f"{options.out}: was finished already")
+        print(f"{options.out}: already finished")
         return None
     check_outputs(options)
     try:
@@ -40,7 +40,10 @@ def main():
     except WriteError as error:
         raise cli.UserError(f"--out {error}") from None
     if not rows:
-        print(f"{options.out}: nothing was kept; its .csv says why; try again with --overwrite", file=sys.stderr)
+        print(
+            f"{options.out}: no images were kept (the .csv says why); change the options and add --overwrite",
+            file=sys.stderr,
+        )
     # A shard may be empty, a whole data set may not.
     return None if rows or options.shard else cli.EXIT_USER_ERROR
 
@@ -53,7 +56,7 @@ def parse_arguments(arguments=None):
     add("--download", choices=["celeba"], help="instead: 1.4 GB, for non-commercial research only")
     add("--limit", type=cli.integer(1), metavar="N", help="take only the first N photos by name")
     add("--attributes", metavar="FILE", help="a table for the csv, such as list_attr_celeba")
-    add("--drop-duplicates", action="store_true", help="leave out photos whose pixels came before")
+    add("--drop-duplicates", action="store_true", help="leave out exact copies")
     add = parser.add_argument_group("images").add_argument
     add("--out", required=True, type=Path, metavar="NPZ", help="the file to write")
     add("--overwrite", action="store_true", help="replace it, and discard unfinished work")
@@ -66,9 +69,9 @@ def parse_arguments(arguments=None):
     add("--min-confidence", type=share, default=0.0, metavar="X", help="the detector's confidence, 0 to 1")
     add("--min-size", type=cli.integer(1), default=0, metavar="N", help="shorter side, in pixels of the photo")
     add("--frontal", type=share, default=0.0, metavar="X", help="0.5: no profiles; 0.8: only frontal")
-    add("--min-detail", type=cli.number(0, 100), default=0.0, metavar="X", help="1: no images that are enlarged")
+    add("--min-detail", type=cli.number(0, 100), default=0.0, metavar="X", help="1: no faces that would be enlarged")
     add("--min-inside", type=share, default=0.0, metavar="X", help="for --align: share inside the photo")
-    add("--margin", type=cli.number(0, 4), default=0.0, metavar="X", help="to add on each side, as a share")
+    add("--margin", type=cli.number(0, 4), default=0.0, metavar="X", help="extra border, as a share of the box")
     add("--align", action="store_true", help="bring eyes, nose and mouth to the same places")
     add("--fast", action="store_true", help="search a reduced photo: faster, less exact")
     add = parser.add_argument_group("shards, for several machines").add_argument
@@ -148,7 +151,7 @@ def prepare(options):
     report(options.out, work.rows, work.counts)
     report_speed(work.photos - before, before, time.monotonic() - start)
     if attributes and attributes.missing:
-        print(f"{attributes.missing:,} lines without attributes: their photos are not in that table")
+        print(f"{attributes.missing:,} photos are missing from the attribute table")
     return work.rows
 
 
@@ -171,7 +174,7 @@ def open_photos(options):
     with cli.naming("--download celeba:"):
         folder = celeba.fetch_celeba(options.out.parent / "celeba")
         for table in celeba.attribute_tables(folder):
-            print(f"Its attributes: --attributes {table}", file=sys.stderr)
+            print(f"to add its attributes: --attributes {table}", file=sys.stderr)
         return photos.open_source(folder)
 
 

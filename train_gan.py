@@ -1,12 +1,13 @@
-"""Train a face generator on a data set from prepare_faces.py; the same command resumes an interrupted run.
+"""Train a GAN on a data set of images; the same command resumes an interrupted run.
 
     python train_gan.py data/faces32.npz --preset faces32 --out runs/faces32
     python train_gan.py data/faces80.npz --preset slim80 --out runs/slim80 --hold-out 0.15
 
-Writes into --out: generator_model_010.h5 (after epoch 10), generator_best.h5, pictures, log.csv, losses.png,
-TensorBoard events, config.json and the state for resuming; docs/training.md describes each.
-Exit codes: 0 done, 2 a mistake in the command, 3 stopped by --on-collapse, 130 and 143 Ctrl-C and SIGTERM, state saved.
-Copy with it: facegan/common, facegan/training; and facegan/metrics, unless --no-quality.
+Writes generators, pictures, logs and the state for resuming into --out;
+docs/training.md explains the files and the options.
+Exit codes: 0 finished, 2 invalid command, 3 stopped by --on-collapse,
+130 Ctrl-C and 143 SIGTERM, both with the state saved.
+Copy with it: facegan/common and training; also metrics, unless --no-quality.
 """
 
 import argparse
@@ -21,7 +22,8 @@ FEWEST_MEASURED = 4
 # By the kinds of `collapse.Finding`.
 REMEDIES = {
     "not finite": "lower --learning-rate, or use --precision float32",
-    "discriminator overpowers": "try --label-smoothing 0.1, --augment for a small data set, or a lower --learning-rate",
+    "discriminator overpowers": "try a lower --learning-rate, a larger --r1, --augment for a small data set, "
+    "or with --loss bce --label-smoothing 0.1",
     "mode collapse": "try another --seed, a lower --learning-rate or --augment",
 }
 
@@ -53,10 +55,10 @@ def main():
             differing = run_config.check_same_run(out, config)
         made = checkpoints.steps_made(out)
         if made > schedule.total and not options.dry_run:
-            print(f"{out} holds {made:,} steps, more than the {schedule.total:,} asked for: nothing to train")
+            print(f"{out} holds {made:,} steps, more than the {schedule.total:,} asked for: nothing to do")
             return 0
         if config.lr_decay and {"epochs", "steps"} & set(differing):
-            print("note: the learning rate follows the new length of the run, and decays in its last part")
+            print("note: the learning rate follows the new length of the run")
         gan = build(config, preset, schedule.total, out)
         stream = batches.Batches(
             pixels,
@@ -83,13 +85,13 @@ def main():
 
 
 def parse_arguments():
-    """The options, with the preset's values where they were left out."""
+    """Parse the options and fill in the preset's values for those left out."""
     parser = cli.parser(__doc__)
     parser.usage = "train_gan.py DATA --preset NAME --out DIR [option ...]"
-    parser.add_argument("data", metavar="DATA", help="a .npz of images, or mnist or cifar10, which Keras downloads")
-    add_what(parser.add_argument_group("what and where"))
-    add_length(parser.add_argument_group("how long (default: the preset's)"))
-    add_learning(parser.add_argument_group("learning (default: the preset's, where none is shown)"))
+    parser.add_argument("data", metavar="DATA", help="a .npz of images, or mnist or cifar10 to download")
+    add_what(parser.add_argument_group("data and output"))
+    add_length(parser.add_argument_group("length of the run (default: the preset's)"))
+    add_learning(parser.add_argument_group("learning (default: the preset's, unless one is shown)"))
     add_running(parser.add_argument_group("running"))
     return with_preset_values(parser.parse_args())
 
@@ -99,31 +101,31 @@ def add_what(group):
     share = cli.number(0, 0.9)
     group.add_argument("--preset", required=True, choices=presets.PRESETS, metavar="NAME", help=names)
     group.add_argument("--out", required=True, metavar="DIR", help="the run folder")
-    group.add_argument("--hold-out", type=share, default=0.0, metavar="SHARE", help="images kept for measuring")
-    group.add_argument("--limit", type=cli.integer(1), metavar="N", help="train on N images, drawn at random")
-    group.add_argument("--init-from", nargs="+", metavar="H5", help="start from generator.h5 [discriminator.h5]")
+    group.add_argument("--hold-out", type=share, default=0.0, metavar="SHARE", help="of images, kept for evaluation")
+    group.add_argument("--limit", type=cli.integer(1), metavar="N", help="train on N images, chosen at random")
+    group.add_argument("--init-from", nargs="+", metavar="H5", help="initial weights: generator [discriminator]")
 
 
 def add_length(group):
     length = group.add_mutually_exclusive_group()
-    length.add_argument("--epochs", type=cli.integer(1), metavar="N", help="an epoch is images / batch size steps")
+    length.add_argument("--epochs", type=cli.integer(1), metavar="N", help="an epoch has images // batch size steps")
     length.add_argument("--steps", type=cli.integer(1), metavar="N", help="training steps, instead of --epochs")
-    group.add_argument("--save-every", type=cli.integer(1), metavar="N", help="epochs between saved generators")
+    group.add_argument("--save-every", type=cli.integer(1), metavar="N", help="epochs between saves (roses64: steps)")
 
 
 def add_learning(group):
     positive = cli.number(0, above=True)
-    group.add_argument("--batch-size", type=cli.integer(2), metavar="N", help="images generated for an update of G")
-    group.add_argument("--learning-rate", type=positive, metavar="RATE", help="of Adam for G; D's is a multiple of it")
-    group.add_argument("--lr-decay", type=cli.number(0, 1), metavar="SHARE", help="last steps, rate falling to 0")
-    group.add_argument("--ema-decay", type=cli.number(0, 0.99999), metavar="X", help="of the saved average of G")
-    group.add_argument("--latent-dim", type=cli.integer(1), metavar="N", help="numbers in a latent")
-    group.add_argument("--loss", choices=("bce", "hinge", "relativistic"), help="bce is binary cross-entropy")
+    group.add_argument("--batch-size", type=cli.integer(2), metavar="N", help="images generated per update of G")
+    group.add_argument("--learning-rate", type=positive, metavar="RATE", help="Adam's rate for G; D's follows from it")
+    group.add_argument("--lr-decay", type=cli.number(0, 1), metavar="SHARE", help="last part, in which rates fall to 0")
+    group.add_argument("--ema-decay", type=cli.number(0, 0.99999), metavar="X", help="EMA decay of the saved generator")
+    group.add_argument("--latent-dim", type=cli.integer(1), metavar="N", help="length of a latent")
+    group.add_argument("--loss", choices=("bce", "hinge", "relativistic"), help="bce: binary cross-entropy")
     group.add_argument("--r1", type=cli.number(0), metavar="GAMMA", help="penalty on D's gradient at real images")
     group.add_argument("--r2", type=cli.number(0), metavar="GAMMA", help="the same at generated images")
-    group.add_argument("--mirror", action=argparse.BooleanOptionalAction, help="show images mirrored at random")
+    group.add_argument("--mirror", action=argparse.BooleanOptionalAction, help="mirror real images at random")
     group.add_argument(
-        "--label-smoothing", type=cli.number(0, 0.5), default=0.0, metavar="X", help="D's target for real is 1 - X"
+        "--label-smoothing", type=cli.number(0, 0.5), default=0.0, metavar="X", help="D's target for real images: 1 - X"
     )
     group.add_argument("--augment", action="store_true", help="differentiable augmentation, for small data sets")
 
@@ -131,7 +133,7 @@ def add_learning(group):
 def add_running(group):
     precisions = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
     minutes = cli.number(0, above=True)
-    group.add_argument("--seed", type=cli.integer(0, 2**31), default=0, metavar="N", help="same seed, same result")
+    group.add_argument("--seed", type=cli.integer(0, 2**31), default=0, metavar="N", help="random seed")
     group.add_argument(
         "--precision", choices=precisions, default="auto", metavar="NAME", help=f"{', '.join(precisions)}"
     )
@@ -139,12 +141,12 @@ def add_running(group):
         "--on-collapse", choices=("warn", "stop", "restore"), default="warn", help="what to do when training fails"
     )
     group.add_argument("--save-minutes", type=minutes, default=5.0, metavar="N", help="minutes between saved states")
-    group.add_argument("--no-quality", dest="quality", action="store_false", help="do not measure saved generators")
-    group.add_argument("--dry-run", action="store_true", help="print networks, memory and time, and train nothing")
+    group.add_argument("--no-quality", dest="quality", action="store_false", help="do not evaluate saved generators")
+    group.add_argument("--dry-run", action="store_true", help="print networks, memory and time; train nothing")
 
 
 def with_preset_values(options):
-    """Options left out take the preset's value; the length does only if neither way of giving it is used."""
+    """Fill in the preset's values for options left out; its length only if neither --epochs nor --steps is given."""
     preset = presets.PRESETS[options.preset]
     values = vars(options)
     if options.epochs is None and options.steps is None:
@@ -155,28 +157,28 @@ def with_preset_values(options):
 
 
 def check_options(options, preset):
-    """Refuse options that do not fit together."""
+    """Refuse options that do not go together."""
     if preset.halves_batch and options.batch_size % 2:
         raise cli.UserError(
-            f"--batch-size {options.batch_size}: must be even, half of it is real; try {options.batch_size + 1}"
+            f"--batch-size {options.batch_size}: must be even, as half of it is real; try {options.batch_size + 1}"
         )
     if options.init_from and len(options.init_from) > 2:
         raise cli.UserError("--init-from: takes one or two files, generator.h5 [discriminator.h5]")
     if options.loss != "bce" and options.label_smoothing:
         raise cli.UserError(
-            f"--label-smoothing: is for --loss bce; {options.loss} has no targets to smooth, leave it out"
+            f"--label-smoothing: is for --loss bce; {options.loss} has no targets to smooth, so leave it out"
         )
     if options.loss == "relativistic" and preset.update == "alternating":
         raise cli.UserError(
-            f"--loss relativistic: compares real with generated images, which {options.preset} shows D apart; "
+            f"--loss relativistic: compares real with generated images, which {options.preset} shows D separately; "
             "use a preset such as slim80"
         )
     if options.quality:
-        cli.require_rooms(("metrics",), "measuring saved generators (--no-quality trains without)")
+        cli.require_rooms(("metrics",), "evaluating saved generators (--no-quality skips it)")
 
 
 def choose_rows(pixels, options):
-    """(rows to train on, rows held out), with everything about the data's size checked."""
+    """Check the data's size and return (rows to train on, rows held out)."""
     from facegan.training import batches
 
     try:
@@ -191,7 +193,7 @@ def choose_rows(pixels, options):
         rows = rows[batches.split_rows(len(rows), 1 - options.limit / len(rows), options.seed)[0]]
     if len(rows) < options.batch_size:
         even = len(rows) // 2 * 2
-        remedy = f"at most {even}" if even else "there are too few images to train on"
+        remedy = f"use at most {even}" if even else "there are too few images to train on"
         raise cli.UserError(
             f"--batch-size {options.batch_size}: more than the {len(rows)} images to train on; {remedy}"
         )
@@ -199,7 +201,7 @@ def choose_rows(pixels, options):
 
 
 def plan(options, preset, count):
-    """The schedule in steps. Runs counted in steps write ten rows of log.csv between two saved generators."""
+    """The schedule in steps. A run counted in steps writes ten rows of log.csv between two saved generators."""
     from facegan.training import loop
 
     steps_per_pass = count // options.batch_size
@@ -218,7 +220,7 @@ def build(config, preset, steps, out):
     import keras
 
     if config.precision == "mixed_float16" and config.backend == "jax":
-        raise cli.UserError("--precision mixed_float16: JAX cannot train with its scaled losses; use mixed_bfloat16")
+        raise cli.UserError("--precision mixed_float16: its loss scaling does not work under JAX; use mixed_bfloat16")
     keras.utils.set_random_seed(config.seed)
     model = gan.GAN.from_preset(
         preset,
@@ -233,7 +235,7 @@ def build(config, preset, steps, out):
         augment=augment.augment if config.augment else None,
         seed=config.seed,
     )
-    # A resumed run has its weights in its state, and those files may be gone by now.
+    # A resumed run takes its weights from its state, and these files may be gone by now.
     if config.init_from and not checkpoints.has_state(out):
         load_weights(model, config.init_from)
     rates = config.learning_rate * preset.d_rate, config.learning_rate
@@ -248,7 +250,7 @@ def build(config, preset, steps, out):
 
 
 def load_weights(gan, paths):
-    """Copy the weights of existing files, a generator's and perhaps a discriminator's, into the networks."""
+    """Copy weights from files, a generator's and optionally a discriminator's, into the networks."""
     from facegan.common import model_files
 
     targets = ((gan.generator, gan.averaged_generator), (gan.discriminator,))
@@ -258,14 +260,14 @@ def load_weights(gan, paths):
         if [array.shape for array in weights] != [array.shape for array in networks[0].get_weights()]:
             raise cli.UserError(
                 f"--init-from {path}: its layers are not those of this preset at this size and --latent-dim; "
-                "train with the preset and the data that it was made with"
+                "use the preset, image size and latent length that it was trained with"
             )
         for network in networks:
             network.set_weights(weights)
 
 
 def draw_real(batches, output, path):
-    """Draw the first 49 images that training sees, to compare the generated ones with."""
+    """Draw 49 of the training images, to compare generated ones with."""
     pixels = batches.pixels[batches.rows[:49]]
     with files.atomic_write(path) as file:
         images.grid(images.shown(pixels, output), columns=7).save(file, "PNG")
@@ -280,7 +282,7 @@ def metric_maker(pixels, held_out):
 
 @contextlib.contextmanager
 def named_limits(out, batch_size):
-    """Name the options that help where memory or disk run out."""
+    """Name the option that helps when memory or disk space runs out."""
     from facegan.training import loop
 
     try:
@@ -293,7 +295,7 @@ def named_limits(out, batch_size):
 
 
 def train(gan, batches, schedule, *, config, out, make_metric):
-    """Run the training and turn a failure that stops it into its exit code."""
+    """Train, and return the exit code, also of a run that a failure stopped."""
     from facegan.training import checkpoints, devices, loop, recorder, run_writer
 
     notes = {"preset": config.preset, "latent_prior": config.latent_prior, "fingerprint": config.fingerprint}
@@ -307,7 +309,7 @@ def train(gan, batches, schedule, *, config, out, make_metric):
     except checkpoints.StateError as error:
         raise cli.UserError(f"--out {error}") from error
     except recorder.CollapseError:
-        hint = "; --on-collapse restore goes back to a state from before" if config.on_collapse == "stop" else ""
+        hint = "; --on-collapse restore would go back to an earlier state" if config.on_collapse == "stop" else ""
         print(f"stopped by --on-collapse {config.on_collapse}{hint}")
         return EXIT_COLLAPSED
     print(f"done: {schedule.total:,} steps; draw faces with: python generate.py {out} --faces 1-25 --out faces.png")

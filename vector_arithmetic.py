@@ -5,11 +5,11 @@
     python vector_arithmetic.py --find-direction smile --save-direction smile.npz
 
 A TERM is [NAME=][WEIGHT*]LIST, the average of faces such as 18,81-83,me.jpg, or
-the name of a saved direction. Writes --out and --save-direction and, beside them,
-the latent of each photograph and a picture of its reconstruction. More, such as
-what the strengths are applied to, is in docs/exploring.md.
-
-Copy with it: facegan/common and exploring; for --find-direction also metrics, for photographs metrics and preparing.
+the name of a saved direction. Writes --out and --save-direction and, for each
+photograph among the faces, its latent and a picture of its reconstruction.
+docs/exploring.md explains terms, strengths and directions.
+Copy with it: facegan/common and exploring; for --find-direction also metrics, for
+photographs metrics and preparing.
 """
 
 import functools
@@ -65,15 +65,15 @@ def parse_arguments():
     add = parser.add_argument_group("the formula as a change").add_argument
     add("--apply-to", type=cli.argument(faces.parse), metavar="LIST", help="change each of these faces")
     parse = cli.argument(formula.parse_strengths)
-    add("--strength", type=parse, metavar="A..B", help="draw the change at strengths from A to B; 1 is the formula")
+    add("--strength", type=parse, metavar="A..B", help="draw the change at strengths A to B; 1 adds it once")
     add("--steps", type=cli.integer(2, 100), default=9, metavar="N", help="number of strengths")
     add = parser.add_argument_group("directions").add_argument
     names = ", ".join(directions.ATTRIBUTES)
-    add("--find-direction", metavar="NAME", help=f"search for the change that adds {names}, or a column of --labels")
-    add("--labels", metavar="NPZ", help="a data set whose .csv has a column NAME of numbers")
+    add("--find-direction", metavar="NAME", help=f"find the direction of {names}, or of a column of --labels")
+    add("--labels", metavar="NPZ", help="a data set whose .csv has a numeric column NAME")
     add = parser.add_argument_group("output").add_argument
-    add("--out", metavar="PNG", help="picture to write")
-    add("--save-direction", metavar="NPZ", help="save the change; smile.npz is the term smile from then on")
+    add("--out", metavar="PNG", help="the picture")
+    add("--save-direction", metavar="NPZ", help="save the change; smile.npz can then be used as the term smile")
     options = parser.parse_args(joined_strength(sys.argv[1:]))
     if options.find_direction:
         options.apply_to = options.apply_to or faces.parse(SEARCH_APPLY_TO)
@@ -82,7 +82,7 @@ def parse_arguments():
 
 
 def joined_strength(words):
-    """Join "--strength" and "-2..2" by "=": argparse would take the second for an option."""
+    """Join "--strength" and "-2..2" with "=": argparse would take the second for an option."""
     joined = []
     for word in words:
         if joined and joined[-1] == "--strength":
@@ -93,7 +93,7 @@ def joined_strength(words):
 
 
 def check_options(options):
-    """Refuse options that do not fit together."""
+    """Refuse options that do not go together."""
     name, names = options.find_direction, ", ".join(directions.ATTRIBUTES)
     if not (options.out or options.save_direction):
         raise cli.UserError("--out: nothing to write; add --out result.png or --save-direction name.npz")
@@ -114,7 +114,7 @@ def chosen_faces(options):
 
 
 def read_directions(options):
-    """The terms, with the saved directions among them read."""
+    """The terms, with saved directions read from their files."""
     with cli.naming("MODEL"):
         model_folder = generators.find_generator(options.model).parent
     folders = (".", Path(options.out or ".").parent, model_folder)
@@ -155,7 +155,7 @@ def search_direction(name, generator, labelled):
     label = None
     if labelled:
         label, agreement = direction_search.learn_label(*labelled)
-        print(f"{name}: as measured on faces, it correlates with the labels at {agreement:.2f}")
+        print(f"{name}: its predictor's correlation with the labels of held-out images is {agreement:.2f}")
     try:
         finding = direction_search.search(generator, name, label)
     except direction_search.NoDirectionError as error:
@@ -165,7 +165,7 @@ def search_direction(name, generator, labelled):
 
 
 def drawn_formula(generator, terms, points, means):
-    """A row for each term, its faces and their average, then the formula with its result."""
+    """A row for each term with its faces and their average, then the formula and its result."""
     rows = [np.concatenate([part, mean[None]]) for part, mean in zip(points, means, strict=True)]
     drawn = generator.draw(np.concatenate([*rows, formula.total(terms, means)[None]]))
     *parts, result = np.split(images.shown(drawn, generator.pixel_range), np.cumsum([len(row) for row in rows]))
@@ -180,7 +180,7 @@ def drawn_formula(generator, terms, points, means):
 
 
 def faces_to_change(options, source, generator, base):
-    """The latents (n, latent_dim) that the change is applied to, and the captions of their rows."""
+    """The latents (n, latent_dim) to which the change is applied, and the captions of their rows."""
     if options.apply_to:
         captions = [f"face {faces.label(face)}" for face in options.apply_to]
         return source.latents_of(options.apply_to, generator, output_folder(options)), captions
@@ -188,13 +188,13 @@ def faces_to_change(options, source, generator, base):
 
 
 def chosen_strengths(options):
-    """What the change is multiplied by in each column: (n,) float64; without --strength 0 and 1."""
+    """What the change is multiplied by in each column: (n,) float64; without --strength, 0 and 1."""
     first, last = options.strength or (0.0, 1.0)
     return np.linspace(first, last, 1 if first == last else options.steps if options.strength else 2)
 
 
 def drawn_change(generator, changed, captions, strengths):
-    """A row for each face and a column for each strength, of latents (faces, strengths, latent_dim)."""
+    """A row for each face and a column for each strength, from latents (faces, strengths, latent_dim)."""
     drawn = images.shown(generator.draw(changed.reshape(-1, generator.latent_dim)), generator.pixel_range)
     rows = drawn.reshape(*changed.shape[:2], *drawn.shape[1:])
     labels = [f"{strength:g}" for strength in np.round(strengths, 3)]
@@ -202,12 +202,12 @@ def drawn_change(generator, changed, captions, strengths):
 
 
 def output_folder(options):
-    """Where the latents of photographs are kept: beside the output."""
+    """The folder in which the latents of photographs are kept: the output's."""
     return Path(options.out or options.save_direction).parent
 
 
 def used_faces(options):
-    """The faces and directions in the picture, for its record."""
+    """The faces and directions in the picture, for its provenance record."""
     return [face for term in options.terms for face in term.faces or [term.name]] + (options.apply_to or [])
 
 

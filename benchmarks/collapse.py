@@ -4,7 +4,7 @@
 
 Trains runs of --steps each, three healthy ones with seeds 0, 1 and 2 and three made to fail: a learning rate a hundred
 times too high, a discriminator whose generator hardly learns, a generator that is fed one latent. Prints for each what
-was was found and since when; a failing run ends there. Writes nothing; exit code 1 when a verdict is wrong.
+was found and since when; a failing run ends there. Writes nothing; exit code 1 when a verdict is wrong.
 """
 
 import sys

@@ -1,1 +1,1 @@
-"""Train a face generator and explore its latent space: five rooms, of which each says what it is for."""
+"""Train a face generator and explore its latent space: in five rooms, each described in its `__init__.py`."""

@@ -1,7 +1,7 @@
 """What the scripts share on the command line: one-line errors, exit codes, option types, a quiet import of Keras.
 
-The library raises `ValueError`; a script turns it into a user's error that names the option, `with naming("--out"):`.
-Standard library only. Scripts import this module before any package, so that it can report one that is missing.
+The library raises `ValueError`; a script turns it into a `UserError` that names the option, `with naming("--out"):`.
+Standard library only. Scripts import this module before any package, so that it can report a missing one.
 """
 
 import argparse
@@ -94,7 +94,7 @@ def naming(option):
     Put it around code that reads or checks input, not around long work: a bug's ValueError must stay a traceback.
 
     Args:
-        option: "--out", where the error's text begins with the option's value, else "--out:".
+        option: "--out" if the error's text begins with the option's value, otherwise "--out:".
     """
     try:
         yield
@@ -105,20 +105,20 @@ def naming(option):
 
 
 def require_rooms(rooms, purpose):
-    """Raise UserError if the script was copied without folders that an option needs.
+    """Raise UserError if the script was copied without rooms that an option needs.
 
     Args:
         rooms: names of folders in facegan/. purpose: what needs them, such as "--best".
     """
     missing = [f"facegan/{room}" for room in rooms if importlib.util.find_spec(f"facegan.{room}") is None]
     if missing:
-        raise UserError(f"{purpose}: needs {', '.join(missing)}; copy what is missing beside facegan/common")
+        raise UserError(f"{purpose}: needs {', '.join(missing)}; copy what is missing next to facegan/common")
 
 
 def import_keras():
-    """Import Keras and its backend, and return it; standard error is dropped meanwhile.
+    """Import Keras with its backend and return the module; standard error is discarded meanwhile.
 
-    TensorFlow's libraries print ten lines about drivers and rounding there, before any setting can silence them.
+    TensorFlow's libraries print ten lines about drivers and rounding to it, before any setting can silence them.
     """
     sys.stderr.flush()
     standard_error = os.dup(2)
@@ -130,8 +130,8 @@ def import_keras():
         if error.name not in ("tensorflow", "jax", "torch"):
             raise
         raise UserError(
-            f"Keras has no {error.name} to run on: pip install {error.name}, or set KERAS_BACKEND to the one that is "
-            "installed of tensorflow, jax and torch"
+            f"Keras needs {error.name}, which is not installed: pip install {error.name}, or set KERAS_BACKEND to "
+            "whichever of tensorflow, jax and torch is installed"
         ) from None
     except ValueError as error:
         raise UserError(f"KERAS_BACKEND {os.environ.get('KERAS_BACKEND')}: {error}") from error
@@ -146,7 +146,7 @@ def _raise_terminated(signum, frame):
 
 
 def _remedy(stop):
-    """What to tell the user, which is the exception's text: KeyboardInterrupt("run the same command to resume")."""
+    """The advice in the exception's text, if any, as in KeyboardInterrupt("run the same command to resume")."""
     return f"; {stop}" if str(stop) else ""
 
 
@@ -176,7 +176,7 @@ def integer(low, high=None):
 
 
 def number(low, high=None, above=False):
-    """An argparse type: a number from `low` (more than `low` with `above`) to `high`, never NaN."""
+    """An argparse type: a number from `low` (with `above`, more than `low`) to `high`, never NaN."""
 
     def parse(text):
         try:
@@ -197,17 +197,17 @@ def _in_range(value, text, low, high):
 
 
 def _report_missing_package(kind, error, trace):
-    """Exception hook: a package or a folder of facegan/ that is missing is one line and exit code 2.
+    """Exception hook: report a missing package, or a missing folder of facegan/, in one line with exit code 2.
 
     A script's imports run before `run` can catch anything.
     """
-    in_a_script = sys.argv[0].endswith(".py")  # not at the prompt of Python, which would end
+    in_a_script = sys.argv[0].endswith(".py")  # at Python's prompt, exiting would end the session
     if not in_a_script or not issubclass(kind, ModuleNotFoundError) or not error.name:
         sys.__excepthook__(kind, error, trace)
         return
     package, *folder = error.name.split(".")[:2]
     if package == "facegan":
-        remedy = f"needs the folder {'/'.join([package, *folder])}; copy it from the place that the script came from"
+        remedy = f"needs the folder {'/'.join([package, *folder])}; copy it from where the script came from"
     else:
         remedy = f"this Python has no {package}: pip install -r requirements.txt, or use .venv/bin/python"
     print(f"{Path(sys.argv[0]).name}: error: {remedy}", file=sys.stderr)

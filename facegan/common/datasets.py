@@ -1,7 +1,7 @@
-"""Data sets of images: .npz files, mapped into memory where that is possible, or sets that Keras downloads. numpy only.
+"""Data sets of images: .npz files, memory-mapped where possible, or sets that Keras downloads. numpy only.
 
 A .npz is a zip archive of .npy members. prepare_faces.py stores one member without compression, so that training can
-map it; compressed files are read into memory. Pickles are refused.
+memory-map it; compressed files are read into memory. Pickles are refused.
 """
 
 import ast
@@ -21,7 +21,7 @@ PREFERRED = ("arr_0", "x_train")
 
 
 def read_comment(path):
-    """Read the comment of a zip archive, bytes; empty if there is none, or the file is not a zip."""
+    """Read the comment of a zip archive as bytes; empty if there is none, or if the file is not a zip."""
     try:
         with zipfile.ZipFile(path) as archive:
             return archive.comment
@@ -30,7 +30,7 @@ def read_comment(path):
 
 
 class NpyHeader(NamedTuple):
-    """What a .npy array is: its shape, "C" or "F" for the order of its numbers, and their numpy type."""
+    """The header of a .npy array: its shape, its memory order ("C" or "F") and its dtype."""
 
     shape: tuple
     order: str
@@ -46,14 +46,14 @@ def open_array(path):
     """Open the array of a .npz: `arr_0`, else `x_train`, else the only one in it.
 
     Args:
-        path: a .npz file; a stored array is mapped into memory, read-only, and a compressed one is read.
+        path: a .npz file; an uncompressed array is memory-mapped, read-only, and a compressed one is read.
 
     Returns:
         (name, array), with a name such as "arr_0".
 
     Raises:
-        ValueError: the file is missing, not a zip, truncated or damaged, or holds a pickle or several arrays of other
-            names.
+        ValueError: the file is missing, not a zip, truncated or damaged, or it holds a pickle or several arrays under
+            other names.
     """
     path = Path(path)
     try:
@@ -98,7 +98,7 @@ def _choose(path, archive):
 
 
 def _read_npy_header(path, stream):
-    """Read (shape, whether in Fortran order, dtype), parsed as a literal, so that no code in a file is ever run."""
+    """Read a `NpyHeader`; it is parsed as a literal, so that no code in a file is ever run."""
     magic = stream.read(8)
     if magic[:6] != b"\x93NUMPY" or magic[6] not in (1, 2, 3):
         raise ValueError(f"{path}: its member is not a .npy array")
@@ -118,7 +118,7 @@ def _read_npy_header(path, stream):
 
 
 def _member_start(path, member):
-    """The offset of a member's data; its local header may have other extra fields than the zip's directory says."""
+    """The offset of a member's data; its local header may have other extra fields than the zip's directory."""
     with path.open("rb") as file:
         file.seek(member.header_offset)
         name, extra = struct.unpack("<26x2H", file.read(30))
@@ -156,11 +156,11 @@ def load_images(source):
     """Open a data set by path or name.
 
     Args:
-        source: a .npz file, or "mnist" or "cifar10", which Keras downloads once and keeps.
+        source: a .npz file, or "mnist" or "cifar10", which Keras downloads once and caches.
 
     Returns:
-        (pixels, fingerprint): pixels uint8 (n, height, width, channels), mapped from the file if it is uncompressed;
-        the fingerprint is a text that changes when any byte of the images does.
+        (pixels, fingerprint): pixels uint8 (n, height, width, channels), memory-mapped if the file is uncompressed; the
+        fingerprint is a string that changes when any byte of the images does.
 
     Raises:
         ValueError: there is no such file or name, it is not a set of images, or the download failed.
@@ -175,8 +175,8 @@ def load_images(source):
     try:
         pixels = open_pixels(path)
     except ValueError as error:
-        raise ValueError(f"{error}; prepare_faces.py makes such files") from None
-    # The archive holds checksums of its members: no need to read gigabytes at each start.
+        raise ValueError(f"{error}; prepare_faces.py makes suitable files") from None
+    # The archive holds its members' checksums: no need to read gigabytes at every start.
     with zipfile.ZipFile(path) as archive:
         members = sorted((member.filename, member.CRC) for member in archive.infolist())
     return pixels, _fingerprint(pixels, zlib.crc32(repr(members).encode()))
@@ -195,6 +195,6 @@ def _download(name):
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise ValueError(
             f"{name}: its download failed ({reason}); give a .npz of images instead, or download it on a machine "
-            "with a network and copy the folder ~/.keras/datasets"
+            "with internet access and copy the folder ~/.keras/datasets"
         ) from None
     return pixels[..., None] if pixels.ndim == 3 else pixels

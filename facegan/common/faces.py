@@ -17,7 +17,7 @@ def parse(text):
         A list of int, and of `Path` for photographs.
 
     Raises:
-        ValueError: one of them is wrong; the text is one line that begins with it.
+        ValueError: an item is not valid; the message is one line that begins with it.
     """
     found = []
     for piece in text.split(","):
@@ -43,10 +43,10 @@ def label(face):
 
 
 def add_arguments(parser, group=None):
-    """Add MODEL to a parser and --latents and --truncation to a group of it, for `open_source` and `load_generator`."""
+    """Add MODEL to a parser, and --latents and --truncation to one of its groups, as `open_source` expects them."""
     add_model(parser)
     group = group or parser
-    group.add_argument("--latents", metavar="NPZ", help="take faces from this file: face 12 is its row 12")
+    group.add_argument("--latents", metavar="NPZ", help="take faces from this file; face 12 is its row 12")
     add_truncation(group, 1.0)
 
 
@@ -78,7 +78,7 @@ def open_source(options, chosen):
         A `Source`.
 
     Raises:
-        UserError: MODEL does not exist, --latents cannot be read or lacks a face, or a photograph needs other folders.
+        UserError: MODEL does not exist, --latents cannot be read or lacks a face, or a photograph needs other rooms.
     """
     with cli.naming("MODEL"):
         generators.find_generator(options.model)
@@ -105,12 +105,12 @@ def load_generator(options, source):
 def photo_searcher(faces):
     """The function that finds the latents of photographs, or None if there are none among these faces.
 
-    It is `facegan.exploring.photo_latents.latents_of`, imported by name: drawing without photographs needs no other
-    folder than facegan/common.
+    It is `facegan.exploring.photo_latents.latents_of`, imported by name, since drawing without photographs needs no
+    room but facegan/common.
     """
     if not any(isinstance(face, Path) for face in faces):
         return None
-    cli.require_rooms(("exploring", "preparing", "metrics"), "a photograph as a face")
+    cli.require_rooms(("exploring", "preparing", "metrics"), "using a photograph as a face")
     return importlib.import_module("facegan.exploring.photo_latents").latents_of
 
 
@@ -119,7 +119,7 @@ class Source:
 
     Args:
         path: a `latent_points.npz`, or None for numbered faces.
-        truncation: a factor for every latent but a photograph's, see `latents.truncate`.
+        truncation: a factor for every latent except those of photographs, see `latents.truncate`.
         latents_of_photos: a function (paths, generator, folder) → latents (n, latent_dim), see `photo_searcher`.
 
     Attributes:
@@ -142,7 +142,7 @@ class Source:
                 raise ValueError(f"{self.path}: has no row {face}; there are {len(self.rows)}, numbered from 1")
 
     def check_generator(self, generator):
-        """Raise ValueError if the file's latents are not of the generator's length."""
+        """Raise ValueError if the file's latents do not have the generator's length."""
         if self.rows is not None and self.rows.shape[1] != generator.latent_dim:
             raise ValueError(
                 f"{self.path}: its rows have {self.rows.shape[1]} numbers, but {generator.path} takes "
@@ -154,7 +154,7 @@ class Source:
 
         Args:
             faces: numbers and photographs. generator: a `generators.Generator`.
-            folder: for the files that `photo_latents.latents_of` writes for each photograph.
+            folder: where `photo_latents.latents_of` writes the files of each photograph.
         """
         self.check(faces)
         found = np.empty((len(faces), generator.latent_dim), np.float32)

@@ -1,4 +1,4 @@
-"""Writing files so that they appear under their final name only when complete. Standard library only."""
+"""Writing files that appear under their final name only when complete. Standard library only."""
 
 import contextlib
 import os
@@ -10,8 +10,8 @@ from pathlib import Path
 def atomic_write(path, mode="wb", **kwargs):
     """Open a file for writing that appears at `path` when the block ends, and leaves no trace if the block raises.
 
-    It is written under another name in the same folder, flushed to the disk and renamed, so that a crash at any moment
-    leaves either the old file or the new one. `kwargs` go to `open`.
+    It is written under another name in the same folder, flushed to disk and renamed, so that a crash at any moment
+    leaves either the old file or the new one. `kwargs` are passed to `open`.
     """
     with atomic_path(path) as temporary:
         with temporary.open(mode, **kwargs) as file:
@@ -20,7 +20,7 @@ def atomic_write(path, mode="wb", **kwargs):
 
 @contextlib.contextmanager
 def atomic_path(path):
-    """Like `atomic_write`, for a writer that wants a path: yields one in the same folder and with the same suffix."""
+    """Like `atomic_write`, for a writer that needs a path: yields one in the same folder and with the same suffix."""
     path = Path(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -39,7 +39,7 @@ def atomic_path(path):
 
 @contextlib.contextmanager
 def lock(folder):
-    """Lock a folder against other processes on this host; the lock is gone when the process is, however it ends.
+    """Lock a folder against other processes on this host; the lock ends with the process, however that ends.
 
     Raises:
         ValueError: another process holds it.
@@ -51,7 +51,7 @@ def lock(folder):
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        # A network file system may lack locks; the work matters more than the lock.
+        # A network file system may lack locks; then work without one.
         with contextlib.suppress(OSError):
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,18 +79,18 @@ def _sync_folder(folder):
 
 
 def writable_path(path, suffixes=(), overwrite=True):
-    """Check, before any work, that a file can be written, and make its folder.
+    """Check, before any work, that a file can be written, and create its folder.
 
     Args:
         path: the file to be written later.
-        suffixes: those allowed, such as (".png", ".gif"); empty allows any.
+        suffixes: the allowed ones, such as (".png", ".gif"); empty allows any.
         overwrite: whether a file already there may be replaced.
 
     Returns:
         The path as a `Path`.
 
     Raises:
-        ValueError: wrong suffix, a folder of that name, a file already there, or a folder that cannot be written.
+        ValueError: wrong suffix, a folder of that name, a file already there, or a folder that is not writable.
     """
     path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
@@ -104,7 +104,7 @@ def writable_path(path, suffixes=(), overwrite=True):
 
 
 def writable_folder(folder):
-    """Make a folder and its parents, return it as a `Path`, and raise ValueError if files cannot be written there."""
+    """Create a folder with its parents and return its `Path`; ValueError if files cannot be written there."""
     folder = Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -11,12 +11,12 @@ from facegan.common.latents import latents_of_faces
 
 import numpy as np
 
-# Batches have a fixed shape: the pixels of a face must not depend on how many are drawn with it.
+# A fixed batch shape: a face's pixels must not depend on how many others are drawn with it.
 DRAW_BATCH = 64
 BEST_NAME = "generator_best.h5"
 CHECKPOINT_PATTERN = re.compile(r"generator_model_(\d+)\.h5")
 NOTES = "facegan"  # the attribute of a `.h5` that holds its notes
-# The generator that comes with the scripts: beside facegan/, or inside it where `pip install` puts it.
+# The generator that comes with the scripts: beside facegan/, or inside it after `pip install`.
 _FOLDERS = [Path(__file__).parents[2] / "pretrained", Path(__file__).parents[1] / "pretrained"]
 BUNDLED = next((folder for folder in _FOLDERS if folder.is_dir()), _FOLDERS[0]) / "portraits.h5"
 
@@ -91,8 +91,8 @@ def find_generator(path):
     """
     if path is None and not BUNDLED.is_file():
         raise ValueError(
-            f"{BUNDLED}: no such file; copy the folder {BUNDLED.parent.name}, which has the bundled generator, beside "
-            "the scripts, or name a run folder or a generator file"
+            f"{BUNDLED}: no such file; copy the folder {BUNDLED.parent.name}, which holds the bundled generator, "
+            "next to the scripts, or name a run folder or a generator file"
         )
     path = Path(path or BUNDLED)
     if path.is_file():
@@ -131,7 +131,7 @@ def load_generator(path):
     activation = _last_activation(model)
     if activation not in ("tanh", "sigmoid"):
         raise ValueError(
-            f"{path}: ends in {activation}, which leaves the range of its images unknown; it must be tanh or sigmoid"
+            f"{path}: ends in {activation}, so the range of its images is unknown; it must end in tanh or sigmoid"
         )
     fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     notes = read_notes(path)
@@ -140,7 +140,7 @@ def load_generator(path):
 
 
 def _last_activation(model):
-    """Name of the last activation in a model, which sets the range of its images; a Reshape may follow it."""
+    """The name of a model's last activation, which sets the range of its images; a Reshape may follow it."""
     names = [layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")]
     return names[-1] if names else "linear"
 
@@ -151,13 +151,13 @@ def save_model(model, path, notes):
     Args:
         model: any model; its optimizer is left out, since `.h5` would lose most of it.
         path: the file.
-        notes: JSON data to store in the file, see `read_notes`; of a generator, "latent_prior" among it.
+        notes: JSON data to store in the file, see `read_notes`; for a generator it includes "latent_prior".
     """
     import absl.logging
     import h5py
     import keras
 
-    # Keras warns at each save that `.h5` is legacy; it is what people's scripts load.
+    # Keras warns at every save that `.h5` is legacy, but it is the format that people's scripts load.
     absl.logging.set_verbosity(absl.logging.ERROR)
     with files.atomic_path(path) as temporary:
         keras.saving.save_model(_plain(model), temporary, include_optimizer=False)
@@ -166,9 +166,9 @@ def save_model(model, path, notes):
 
 
 def _plain(model):
-    """The model, or if it was built to train faster, a float32 copy of it with the plain classes of its layers.
+    """The model, or if it was built to train faster, a float32 copy with Keras's own layer classes.
 
-    A layer class names the Keras class to be saved in its place as its `plain_class`.
+    A faster layer class names the Keras class to save in its place as its `plain_class`.
     """
     import keras
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 TILE_SIDE = 96  # pixels of a face's shorter side in a picture; smaller images are enlarged by a whole factor
-LARGEST_SIDE = 8_000  # pixels of a picture with enlarged faces; in larger ones they keep their own size
+LARGEST_SIDE = 8_000  # pixels of a picture with enlarged faces; beyond it, faces keep their own size
 LARGEST_AREA = 250_000_000  # pixels of a picture, 750 MB of memory
 GAP = 4
 LABEL_SIZE = 13
@@ -55,10 +55,10 @@ def _range(pixel_range):
 
 
 def shown(pixels, pixel_range):
-    """Pixels as pictures show them: grey images of the range 0..1 are inverted to dark on light, others unchanged.
+    """Pixels as pictures show them: grey images with the range 0..1 are inverted to dark on light, others unchanged.
 
-    That range is mnist28's. Its digits are stored white on black, and the tutorials draw them with a reversed grey map.
-    Files that hold the pixels themselves are never inverted.
+    That range is mnist28's. Its digits are stored white on black, and the tutorials draw them with a reversed grey
+    colour map. Files that hold the pixels themselves are never inverted.
     """
     return 255 - pixels if pixel_range == "sigmoid" and pixels.shape[-1] == 1 else pixels
 
@@ -70,7 +70,7 @@ def picture(pixels):
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """The places of images in a grid: each is enlarged by `scale`, in a cell with its label and a gap."""
+    """The layout of images in a grid: each is enlarged by `scale`, in a cell with its label and a gap."""
 
     rows: int
     columns: int
@@ -106,7 +106,7 @@ def grid(pixels, columns=None, numbers=None):
     Args:
         pixels: (n, height, width, channels) uint8.
         columns: images in a row; None makes the grid as square as possible.
-        numbers: n numbers or short texts ("" for none), or None for a grid without labels.
+        numbers: n numbers or short strings ("" for none), or None for a grid without labels.
 
     Returns:
         A PIL image, mode "RGB". Small images are enlarged by a whole factor to `TILE_SIDE` pixels or more.
@@ -128,7 +128,7 @@ def grid(pixels, columns=None, numbers=None):
 
 
 def stack(pictures, captions=None):
-    """Place PIL pictures below one another on white, aligned left, each under its caption ("" for none)."""
+    """Stack PIL pictures on white, aligned left, each under its caption ("" for none)."""
     captions = captions or [""] * len(pictures)
     heights = [CAPTION_SIZE + 12 if caption else 0 for caption in captions]
     text_widths = [math.ceil(font(CAPTION_SIZE).getlength(caption)) + 2 * GAP for caption in captions]
@@ -158,7 +158,7 @@ def beside(pictures):
 def save_gif(frames, path, milliseconds=80, comment=""):
     """Write PIL pictures of one size as a GIF that repeats forever.
 
-    Each frame has a palette of 256 colours made for it: a common one would make faces blotchy.
+    Each frame gets its own palette of 256 colours: a shared one would make faces blotchy.
     """
     first, *others = (frame.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames)
     settings = {"duration": milliseconds, "loop": 0, "disposal": 2, "comment": comment.encode()}

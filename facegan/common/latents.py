@@ -25,7 +25,7 @@ def parse_faces(text):
         A list of int, each from 1 to `LARGEST_FACE`.
 
     Raises:
-        ValueError: one of them is wrong; the text is one line that begins with it.
+        ValueError: an item is not valid; the message is one line that begins with it.
     """
     faces = []
     for piece in text.split(","):
@@ -44,19 +44,19 @@ def parse_faces(text):
 
 
 def latents_of_faces(numbers, latent_dim, latent_prior="normal"):
-    """The latents of numbered faces: face 92 is what a random generator seeded with 92 draws, in any list of faces.
+    """The latents of numbered faces: face 92 is what a random generator seeded with 92 draws, whatever the list.
 
     Args:
         numbers: face numbers, each 1 or more.
         latent_dim: length of a latent.
-        latent_prior: the distribution in training, "normal" (mean 0, deviation 1) or "uniform" (−1 to 1).
+        latent_prior: the distribution in training, "normal" (mean 0, standard deviation 1) or "uniform" (−1 to 1).
 
     Returns:
         latents (n, latent_dim) float32.
     """
     latents = np.empty((len(numbers), latent_dim), np.float32)
     for row, number in zip(latents, numbers, strict=True):
-        # RandomState, because numpy promises never to change its stream; that of default_rng may change.
+        # RandomState, because numpy guarantees that its stream never changes; that of default_rng may.
         random = np.random.RandomState(number)
         row[:] = random.uniform(-1, 1, latent_dim) if latent_prior == "uniform" else random.standard_normal(latent_dim)
     return latents
@@ -82,15 +82,15 @@ def slerp(start, end, fractions):
     Shoemake 1985, "Animating rotation with quaternion curves". A latent of n normal numbers has a length close to √n,
     and a straight line between two of them passes through lengths that the generator never saw in training; hence the
     use of slerp, discussed at soumith/dcgan.torch (2016). The two vectors are not normalised first, so that the path
-    starts and ends exactly in them.
+    starts and ends exactly at them.
 
     Args:
         start, end: (latent_dim,) each.
         fractions: (n,) from 0 (start) to 1 (end).
 
     Returns:
-        latents (n, latent_dim) float32. Where the circle is not defined, because a vector is zero or both are parallel
-        (in the same or opposite direction), this is `lerp`.
+        latents (n, latent_dim) float32. Where the circle is not defined, because a vector is zero or the two are
+        parallel (in the same or opposite direction), this is `lerp`.
     """
     angle = angle_between(start, end)
     if np.sin(angle) < PARALLEL:
@@ -107,7 +107,7 @@ def angle_between(start, end):
     if not all(lengths):
         return 0.0
     start, end = start / lengths[0], end / lengths[1]
-    # Unlike arccos of the dot product, this keeps its digits close to 0 and π.
+    # Unlike the arccos of the dot product, this stays precise close to 0 and π.
     return float(2 * np.arctan2(np.linalg.norm(start - end), np.linalg.norm(start + end)))
 
 
@@ -189,9 +189,9 @@ def constant(value, latent_dim):
 
 
 def read_latents(path):
-    """Read a `latent_points.npz`: (n, latent_dim) float32; face k is its row k, counted from 1.
+    """Read a `latent_points.npz`: (n, latent_dim) float32; face k is row k, counted from 1.
 
-    The tutorials' files, compressed or of float64, are read too; arrays saved with pickle are not.
+    The tutorials' files, compressed or in float64, are read too; pickled arrays are not.
 
     Raises:
         ValueError: the file is missing or holds something else.

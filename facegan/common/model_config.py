@@ -1,8 +1,8 @@
-"""The architecture in a saved model's config, in the terms of Keras 3, whichever Keras since 2.0 wrote it.
+"""Reads the architecture from a saved model's config, written by any Keras since 2.0, in the terms of Keras 3.
 
 Keras 3 refuses most files of Keras 2 (a Conv2DTranspose with `groups`), and the format of Keras 2's configs changed
-several times. Here a config is only read: the layers and arguments in `LAYERS` are taken over by name and all else,
-code above all, is refused, so that no file can make Keras import or run anything. Standard library only.
+several times. Here a config is only data: the layers and arguments in `LAYERS` are accepted by name and everything
+else, above all code, is refused, so that no file can make Keras import or run anything. Standard library only.
 """
 
 from typing import NamedTuple
@@ -10,8 +10,8 @@ from typing import NamedTuple
 CONVOLUTION = ("filters", "kernel_size", "strides", "padding", "data_format", "dilation_rate", "activation", "use_bias")
 POOLING = ("pool_size", "strides", "padding", "data_format")
 
-# Arguments that change what a trained layer computes. Initializers, regularizers and constraints do not, since weights
-# come from the file. The dtype is left out on purpose: whatever policy a model was trained with, it draws in float32.
+# The arguments that change what a trained layer computes. Initializers, regularizers and constraints do not, since the
+# weights come from the file. The dtype is left out on purpose: whatever policy trained a model, it draws in float32.
 LAYERS = {
     "Activation": ("activation",),
     "Add": (),
@@ -42,7 +42,7 @@ LAYERS = {
     "UpSampling2D": ("size", "data_format", "interpolation"),
     "ZeroPadding2D": ("padding", "data_format"),
 }
-# Without hard_sigmoid, by which Keras 2 and Keras 3 mean different functions.
+# Without hard_sigmoid, which is a different function in Keras 2 and in Keras 3.
 ACTIVATIONS = (
     *("elu", "exponential", "gelu", "leaky_relu", "linear", "relu", "relu6", "selu"),
     *("sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh"),
@@ -60,7 +60,7 @@ MODELS = ("Sequential", "Functional", "Model")
 class Layer(NamedTuple):
     """A layer: `inputs` are the names of the layers it is called on, `saved_class` is the class name in the file.
 
-    An "InputLayer" has no inputs and one argument, `shape`, without the batch.
+    An "InputLayer" has no inputs and one argument, `shape`, without the batch dimension.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Layer(NamedTuple):
 
 
 class Architecture(NamedTuple):
-    """A model as a graph: its `Layer`s in the file's order, and the names of its input and output layers."""
+    """A model as a graph: its `Layer`s in file order, and the names of its input and output layers."""
 
     layers: list
     inputs: tuple
@@ -88,7 +88,7 @@ def read_architecture(config):
         An `Architecture`.
 
     Raises:
-        ValueError: a layer, an activation or a connection is not supported; the text is one line without the file.
+        ValueError: a layer, an activation or a connection is not supported; the message is one line without the path.
     """
     try:
         class_name, inner = config["class_name"], config["config"]
@@ -113,12 +113,12 @@ def _read_sequential(config):
 
 
 def _first_shape(config, entry):
-    """The input's shape if there is no InputLayer."""
+    """The shape of the input of a model without an InputLayer."""
     shape = entry["config"].get("batch_input_shape")
     if shape is None and isinstance(config, dict):
         shape = config.get("build_input_shape")
     if shape is None:
-        raise ValueError("was saved before it had an input size, so that it cannot be rebuilt")
+        raise ValueError("was saved before it had an input size, so it cannot be rebuilt")
     return _without_batch(shape)
 
 
@@ -146,7 +146,7 @@ def _read_layer(entry, inputs):
 
 
 def _is_custom(entry):
-    """Whether a class is not Keras's own, whatever its name."""
+    """Whether a class is not one of Keras's own, whatever its name."""
     package = (entry.get("module") or "keras").split(".")[0]
     return package not in ("keras", "tf_keras", "tensorflow") or ">" in (entry.get("registered_name") or "")
 
@@ -166,14 +166,14 @@ def _arguments(name, class_name, config):
 
 
 def _plain(name, key, value):
-    """A number, text or list; arrays and tuples are taken out of the dictionaries that some versions put them in."""
+    """A number, string or list; arrays and tuples are taken out of the dictionaries that some versions wrap them in."""
     if isinstance(value, dict):
         if "items" in value:
             value = value["items"]
         elif "value" in value:
             value = value["value"]
         else:
-            raise ValueError(f"its layer {name} has an object as {key}; code in files is never run")
+            raise ValueError(f"its layer {name} has an object as its {key}; code in files is never run")
     if isinstance(value, list):
         return [_plain(name, key, item) for item in value]
     return value
@@ -184,7 +184,7 @@ def _without_batch(shape):
 
 
 def _inputs_of(entry):
-    """Names of the layers that a layer is called on, from the `inbound_nodes` of Keras 2 or 3."""
+    """The names of the layers that a layer is called on, from the `inbound_nodes` of Keras 2 or 3."""
     calls = entry["inbound_nodes"]
     if not calls:
         return ()
@@ -201,7 +201,7 @@ def _inputs_of(entry):
 
 
 def _history(value):
-    """Names of layers in the arguments of a Keras 3 call."""
+    """The names of the layers in the arguments of a Keras 3 call."""
     if isinstance(value, list):
         for item in value:
             yield from _history(item)
@@ -210,7 +210,7 @@ def _history(value):
 
 
 def _layer_names(value):
-    """Names in `input_layers` or `output_layers`: one [name, node, tensor] or several, in lists or dictionaries."""
+    """The names in `input_layers` or `output_layers`: one [name, node, tensor] or several, in lists or dictionaries."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value[0], str):

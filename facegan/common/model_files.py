@@ -1,7 +1,7 @@
-"""Load a model file, `.h5` or `.keras`, of Keras 2 or 3, or say in one line what the file is instead.
+"""Load a `.h5` or `.keras` model file of Keras 2 or 3, or say in one line what the file is instead.
 
-The model is rebuilt in float32 from its config (see `facegan.common.model_config`) and filled with the file's weights.
-Keras never deserializes the file, so that no code in it can run.
+The model is rebuilt in float32 from its config (see `facegan.common.model_config`) and given the file's weights. Keras
+never deserializes the file, so no code in it can run.
 """
 
 import contextlib
@@ -25,11 +25,11 @@ def load_model_file(path, expected="generator"):
     """Load a model.
 
     Args:
-        path: a `.h5` or `.keras` file; its content counts, not its suffix.
+        path: a `.h5` or `.keras` file; it is recognised by its content, not its suffix.
         expected: "generator" (latents in, images out), "discriminator" (images in, one number out) or None for any.
 
     Returns:
-        A `keras.Model`, not compiled, all float32.
+        A `keras.Model` in float32, not compiled.
 
     Raises:
         ValueError: the file cannot be read, is damaged or not a model, has layers that are not supported, or is a model
@@ -50,10 +50,10 @@ def load_model_file(path, expected="generator"):
 
 
 def kind_of(model):
-    """Tell the kind of a model from its inputs and outputs.
+    """Recognise the kind of a model by its inputs and outputs.
 
     Returns:
-        "generator", "discriminator" or "other", and a description for people.
+        "generator", "discriminator" or "other", and a description for messages.
     """
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         inputs, outputs = len(model.inputs), len(model.outputs)
@@ -80,7 +80,7 @@ def _size(shape):
 
 
 def _read(path):
-    """Read a file's `Architecture`, and a dictionary from layer names to arrays in the order of the layer's weights."""
+    """Read a file's `Architecture`, and a dictionary from layer names to their weights in order."""
     if path.is_dir():
         kind = "a TensorFlow SavedModel" if (path / "saved_model.pb").exists() else "a folder"
         raise ValueError(f"is {kind}; name a .h5 or .keras file")
@@ -94,7 +94,7 @@ def _read(path):
 
 
 def _not_a_model(start):
-    """What is wrong with a file that is neither HDF5 nor a zip, by its first bytes."""
+    """Say what is wrong with a file that is neither HDF5 nor a zip, judging by its first bytes."""
     if not start:
         return "is empty; copy or save it again"
     if start.startswith(b"version https://git-lfs"):
@@ -119,7 +119,7 @@ def _read_h5(file):
         if "model_config" not in h5.attrs:
             if "layer_names" in h5.attrs or "layers" in h5:
                 raise ValueError("holds weights without their network; save the whole model with model.save(...)")
-            raise ValueError("is an HDF5 file without a Keras model; name another")
+            raise ValueError("is an HDF5 file without a Keras model; name another file")
         version = _text(h5.attrs.get("keras_version", "2"))
         if version.startswith("1."):
             raise ValueError(f"was saved by Keras {version}; load and save it with Keras 2 first")
@@ -137,7 +137,7 @@ def _read_keras(file):
             names = archive.namelist()
             if "config.json" not in names or "model.weights.h5" not in names:
                 raise ValueError(
-                    f"is an archive of {', '.join(names[:3]) or 'nothing'}, not a .keras model; name another"
+                    f"is an archive of {', '.join(names[:3]) or 'nothing'}, not a .keras model; name another file"
                 )
             config, weights = archive.read("config.json"), archive.read("model.weights.h5")
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
@@ -153,7 +153,7 @@ def _read_keras(file):
 
 
 def _keras_paths(layers):
-    """The place of each layer's weights in a `.keras`, which is named after class and order rather than the layer."""
+    """The path of each layer's weights in a `.keras`, which is named after class and order, not after the layer."""
     counts, paths = {}, {}
     for layer in layers:
         words = re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", layer.saved_class)).lower()
@@ -186,7 +186,7 @@ def _array(group, path):
 
 
 def _build(architecture):
-    """Build the Keras model of an `Architecture`, with weights of zero."""
+    """Build the Keras model of an `Architecture`, with its large weights set to zero."""
     import keras
 
     by_name = {layer.name: layer for layer in architecture.layers}
@@ -213,7 +213,7 @@ def _build(architecture):
 
 
 def _zeros(layer):
-    """Arguments for initial weights that take no time, since the file's weights replace them."""
+    """Arguments for initial weights that cost no time, since the file's weights replace them."""
     kernels = ("Conv2D", "Conv2DTranspose", "Dense")
     return {"kernel_initializer": "zeros"} if layer.class_name in kernels else {}
 

@@ -1,4 +1,4 @@
-"""Pictures that record how they were made, so that they can be made again: command, model, faces."""
+"""Pictures that record how they were made (command, model, faces), so that they can be made again."""
 
 import shlex
 import sys
@@ -14,10 +14,10 @@ def record(generator, faces):
 
     Args:
         generator: a `generators.Generator`.
-        faces: the faces drawn, numbers or texts.
+        faces: the faces drawn, numbers or strings.
 
     Returns:
-        A dictionary of texts: "Software", "command", "model" (its file's name), "fingerprint" (of that file), "faces".
+        A dictionary of strings: "Software", "command", "model" (the file's name), "fingerprint" (that file's), "faces".
     """
     return {
         "Software": "facegan",

@@ -1,4 +1,4 @@
-"""More than drawing: formulas, directions, photographs in the latent space, web pages.
+"""Exploring the latent space: formulas, directions, photographs as latents, web pages.
 
 May import `preparing`, `metrics` and `common`.
 """

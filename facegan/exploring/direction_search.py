@@ -1,6 +1,6 @@
 """Search for the direction along which an attribute of generated faces grows, and measure what else it changes.
 
-An attribute is measured on the detector's landmarks, or by what was learnt from a labelled data set.
+An attribute is measured on the detector's landmarks, or by a predictor fitted to a labelled data set.
 """
 
 import csv
@@ -15,7 +15,7 @@ import numpy as np
 
 STUDIED = 1_500  # faces that a direction is fitted to
 FRESH = 200  # other faces that it is then measured on
-FIRST_FRESH = 1_000_001  # numbers that people do not draw
+FIRST_FRESH = 1_000_001  # numbers that nobody draws by hand
 STRENGTHS = (-2, -1, 0, 1, 2)
 LEAST_EXPLAINED = 0.02  # share of the variance; a direction below it is no better than a random one
 LABELLED_ROWS = 6_000  # more do not make a label noticeably more accurate
@@ -33,9 +33,9 @@ class Finding:
 
     Attributes:
         attribute: its name. step: (latent_dim,) float32, what strength 1 adds.
-        explained: share of the attribute's variance on fresh faces that this direction accounts for.
+        explained: share of the attribute's variance over fresh faces that this direction accounts for.
         changes: a dictionary from the name of each attribute, this one first, to its mean change on the fresh faces
-            at each of `STRENGTHS`, from strength 0, in standard deviations.
+            at each of `STRENGTHS`, relative to strength 0, in standard deviations.
     """
 
     attribute: str
@@ -44,8 +44,8 @@ class Finding:
     changes: dict
 
     def table(self):
-        """The measurements as lines of text."""
-        accounted = f"{self.explained:.0%} of its variance over {FRESH} fresh faces"
+        """The measurements as lines to print."""
+        accounted = f"{self.explained:.0%} of its variance on {FRESH} new faces"
         return [
             f"{self.attribute}: this direction accounts for {accounted}.",
             "Mean change in standard deviations, by strength:",
@@ -59,13 +59,13 @@ def search(generator, attribute, label=None):
 
     Args:
         generator: a `generators.Generator`. attribute: one of `directions.ATTRIBUTES`, or the name of the label.
-        label: a `Label` that measures the attribute, or None for the detector's landmarks.
+        label: a `Label` that measures the attribute, or None to use the detector's landmarks.
 
     Returns:
         A `Finding`.
 
     Raises:
-        NoDirectionError: the attribute does not follow the latents.
+        NoDirectionError: the attribute does not depend on the latents closely enough.
     """
 
     def measured(points):
@@ -85,7 +85,7 @@ def search(generator, attribute, label=None):
     explained = directions.explained(step, points, start[attribute])
     if explained < LEAST_EXPLAINED:
         share = f"{explained:.1%} of its variance"
-        raise NoDirectionError(f"{attribute}: follows no direction; the best accounts for {share}")
+        raise NoDirectionError(f"{attribute}: follows no direction; the best one accounts for {share}")
     changes = {
         name: [float((values[name] - start[name]).mean() / start[name].std()) for values in by_strength]
         for name in start
@@ -100,10 +100,10 @@ def measure(pixels):
         pixels: (n, height, width, channels) uint8, tight crops of faces.
 
     Returns:
-        A dictionary from the name to (n,) float64: `smile` is the width of the mouth, and `turn` how far the nose is
-        to the right of the middle of the eyes, both in distances between the eyes; `nod` is how far down from the eyes
-        to the mouth the nose lies; `tilt` is the slope of the eyes in degrees, positive where the right one is lower;
-        `brightness` is the mean, from 0 to 1.
+        A dictionary from the name to (n,) float64. `smile` is the width of the mouth, and `turn` how far the nose is to
+        the right of the midpoint of the eyes, both divided by the distance between the eyes. `nod` is how far down
+        between the eyes and the mouth the nose is. `tilt` is the slope of the line between the eyes in degrees,
+        positive if the right eye is lower. `brightness` is the mean, from 0 to 1.
     """
     points = face_features.face_landmarks(face_features.face_features(pixels)).astype(np.float64)
     left_eye, right_eye, nose, mouth_left, mouth_right = points.transpose(1, 0, 2)
@@ -119,13 +119,13 @@ def measure(pixels):
 
 
 class Label:
-    """Measures a label on images after it was learnt from others: ridge regression on the detector's features.
+    """Predicts a label from the detector's features, by ridge regression on labelled images.
 
     Args:
         pixels, values: as `read_labels` returns them.
 
     Attributes:
-        agreement: correlation with the values on the fifth of the images that were not learnt from.
+        agreement: correlation with the labels on the fifth of the images that were held out of the fit.
     """
 
     def __init__(self, pixels, values):
@@ -138,7 +138,7 @@ class Label:
         self.agreement = float(np.corrcoef(self._read(features[held_out]), values[held_out])[0, 1])
 
     def measure(self, pixels):
-        """How strongly images show the label: (n,) float64, larger for more."""
+        """How strongly images show the label: (n,) float64, larger means more strongly."""
         return self._read(face_features.face_features(pixels))
 
     def _read(self, features):

@@ -1,4 +1,4 @@
-"""Directions in the latent space along which one attribute of the faces grows: fitted, saved, read. numpy only."""
+"""Directions in the latent space along which an attribute of the faces grows: fit, save, read. numpy only."""
 
 import dataclasses
 import zipfile
@@ -9,8 +9,8 @@ from facegan.common import files
 import numpy as np
 
 ATTRIBUTES = ("smile", "turn", "nod", "tilt", "brightness")  # what `direction_search.measure` measures
-RIDGE = 0.01  # penalty per face; the numbers of a latent have a standard deviation of 1 or a little less
-LONGEST = 0.4  # of a typical latent's length: a step of strength 1 is never longer
+RIDGE = 0.01  # penalty per face; a latent's numbers have a standard deviation of 1 or a little less
+LONGEST = 0.4  # times a typical latent's length: a step of strength 1 is never longer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,7 @@ def ridge_regression(features, targets, penalty):
     """The weights of a linear map from features to targets that minimise its squared error plus their own squares.
 
     Args:
-        features: (n, features), with mean 0. targets: (n,) or (n, targets). penalty: a row's weight of these squares.
+        features: (n, features), with mean 0. targets: (n,) or (n, targets). penalty: the weight per row of the squares.
 
     Returns:
         (features,) or (features, targets): `features @ weights` approximates the targets.

@@ -18,10 +18,10 @@ class Term:
 
     Attributes:
         sign: 1 or −1. weight: a number, 0 or more.
-        name: the term's name in the picture; may be empty.
+        name: the term's name in the picture; it may be empty.
         faces: a list of int and `Path`, or None for a direction.
         written: a direction's name or path as the user wrote it, or None for faces.
-        direction: a `directions.Direction`, once `with_direction` has read it.
+        direction: a `directions.Direction`, after `with_direction` has read it.
     """
 
     sign: int
@@ -71,10 +71,10 @@ def parse_strengths(text):
 
 
 def with_direction(term, folders):
-    """The term with its saved direction read; a term of faces comes back as it is.
+    """The term with its saved direction read; a term of faces is returned as it is.
 
     Args:
-        term: a `Term`. folders: where NAME.npz may be, if the user wrote no path that exists.
+        term: a `Term`. folders: where to look for NAME.npz if what the user wrote is not the path of a file.
 
     Raises:
         ValueError: there is no such file, or it is not a direction.
@@ -93,7 +93,7 @@ def with_direction(term, folders):
 
 
 def check_direction(term, generator):
-    """Raise ValueError where the term is a saved direction that belongs to another generator."""
+    """Raise ValueError if the term is a saved direction that belongs to another generator."""
     if term.direction and term.direction.fingerprint != generator.fingerprint:
         raise ValueError(
             f"{term.name}: belongs to another generator ({term.direction.fingerprint}), not to {generator.path} "
@@ -102,9 +102,9 @@ def check_direction(term, generator):
 
 
 def latents_of(term, source, generator, folder):
-    """The latents that a term averages: (n, latent_dim) float32; for a direction its step, (1, latent_dim).
+    """The latents that a term averages, (n, latent_dim) float32; for a direction, its step, (1, latent_dim).
 
-    `source` is a `faces.Source`; `folder` as for its `latents_of`.
+    `source` is a `faces.Source`, and `folder` is passed to its `latents_of`.
     """
     if term.faces:
         return source.latents_of(term.faces, generator, folder)
@@ -128,8 +128,8 @@ def change_and_base(terms, means, whole):
         terms, means: as for `total`. whole: whether the whole formula is the change.
 
     Returns:
-        (change, base), each (latent_dim,) float32. The base is the last term if that is added and is not the only one,
-        else zero, the average face.
+        (change, base), each (latent_dim,) float32. The base is the last term if it is added and is not the only one,
+        otherwise zero, the average face.
     """
     if whole or terms[-1].sign < 0 or len(terms) == 1:
         return total(terms, means), np.zeros_like(means[0])

@@ -1,4 +1,4 @@
-"""Invert a generator: the latents whose images come closest to given ones, by gradient descent from several starts.
+"""Invert a generator: find the latents whose images come closest to given ones, by gradient descent.
 
 The latents are the only trainable weights of a Keras model that ends in the generator and the detector's network, so
 the descent is an ordinary `fit()` and runs under every backend.
@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image
 
 STARTS = 4  # for each image: an estimate, the two closest random faces, and the average face
-CANDIDATES = 2_048  # random faces that the starts come from
+CANDIDATES = 2_048  # random faces from which the starts are computed
 STEPS = 150
 ESTIMATE_SIDE = 16  # the estimate is made from images of this size
 RIDGE = 0.1  # penalty per candidate
 FASTEST, SLOWEST = 0.1, 0.01  # Adam's learning rate falls from one to the other along a cosine
-FEATURE_WEIGHT = 0.5  # of the detector's features, against 1 for the pixels
+FEATURE_WEIGHT = 0.5  # of the detector's features; that of the pixels is 1
 LONGEST = 1.1  # normal latents may be this many times as long as a typical one
 
 
@@ -27,13 +27,13 @@ def invert(generator, pixels, as_faces=True):
 
     Args:
         generator: a `generators.Generator`.
-        pixels: (n, height, width, channels) uint8 of the generator's size.
-        as_faces: whether the detector's features count beside the pixels; not for images of other things.
+        pixels: (n, height, width, channels) uint8, at the generator's size.
+        as_faces: whether to compare the detector's features as well as pixels; only for images of faces.
 
     Returns:
         (latents (n, latent_dim) float32, errors (n,) of their images, errors (n,) of the closest random face), errors
-        as of `root_mean_square`. Latents of a uniform prior stay within −1..1, those of a normal one are not much
-        longer than random ones, so that arithmetic with them leads to images that the generator has learnt.
+        as in `root_mean_square`. Latents of a uniform prior stay within −1..1, and those of a normal prior are not much
+        longer than random ones, so that arithmetic with them stays near the latents seen in training.
     """
     starts, random_errors = _starts(generator, pixels)
     targets = np.repeat(pixels, STARTS, axis=0)
@@ -44,7 +44,7 @@ def invert(generator, pixels, as_faces=True):
 
 
 def root_mean_square(drawn, pixels):
-    """How far images are from others, pixel by pixel, in levels of 255: (n,) float64."""
+    """The root mean square difference of pixels 0..255 between images and others: (n,) float64."""
     difference = drawn.astype(np.float64) - pixels
     return np.sqrt((difference**2).mean(axis=(1, 2, 3)))
 
@@ -53,7 +53,7 @@ def errors_of_random_faces(generator, pixels, count):
     """How far each of the faces 1 to `count` is from each image.
 
     Returns:
-        (errors (n, count), latents (count, latent_dim) and pixels of these faces), errors as of `root_mean_square`.
+        (errors (n, count), latents (count, latent_dim) and pixels of these faces), errors as in `root_mean_square`.
     """
     points = generator.latents_of(range(1, count + 1))
     drawn = generator.draw(points)
@@ -65,7 +65,7 @@ def errors_of_random_faces(generator, pixels, count):
 
 
 def _starts(generator, pixels):
-    """Where to start for each image, (n, STARTS, latent_dim), and the error of the closest random face, (n,)."""
+    """The starts for each image, (n, STARTS, latent_dim), and the error of the closest random face, (n,)."""
     errors, points, drawn = errors_of_random_faces(generator, pixels, CANDIDATES)
     closest = points[np.argsort(errors, axis=1)[:, : STARTS - 2]]
     average = np.zeros_like(closest[:, :1])
@@ -74,7 +74,7 @@ def _starts(generator, pixels):
 
 
 def _estimates(drawn, points, pixels):
-    """Estimate latents (n, latent_dim) from small versions of the images, by ridge regression over random faces.
+    """Estimate latents (n, latent_dim) from reduced images, by ridge regression fitted to random faces.
 
     Args:
         drawn, points: pixels and latents of random faces. pixels: the images to estimate latents for.
@@ -93,7 +93,7 @@ def _small(pixels):
 
 
 def _descend(generator, starts, pixels, as_faces):
-    """Improve each start (n, latent_dim) towards its image (n, height, width, channels)."""
+    """Move each start (n, latent_dim) towards its image (n, height, width, channels) by gradient descent."""
     import keras
 
     rows = keras.Input((), dtype="int32")
@@ -108,7 +108,7 @@ def _descend(generator, starts, pixels, as_faces):
     was_trainable, generator.model.trainable = generator.model.trainable, False
     table.embeddings.assign(starts)
     numbers = np.arange(len(starts))
-    # Each error is divided by what it is at the starts, so that both begin at 1.
+    # Each error is divided by its value at the starts, so that both begin at 1.
     first = [keras.ops.convert_to_numpy(output) for output in (model(numbers) if as_faces else [model(numbers)])]
     units = [1 / max(float(((a - b) ** 2).mean()), 1e-6) for a, b in zip(first, targets, strict=True)]
     model.compile(
@@ -123,7 +123,7 @@ def _descend(generator, starts, pixels, as_faces):
 
 
 def _constraint(generator):
-    """What keeps latents plausible after every step."""
+    """The constraint that keeps latents plausible after every step."""
     import keras
 
     if generator.latent_prior == "uniform":
@@ -132,14 +132,14 @@ def _constraint(generator):
 
 
 def _detector_features(generator):
-    """A Keras model from the generator's images to the detector's features of them."""
+    """A Keras model from the generator's images to the detector's features."""
     from facegan.metrics import face_features
 
     import keras
 
     drawn = keras.Input((generator.height, generator.width, generator.channels))
     low = -1.0 if generator.pixel_range == "tanh" else 0.0
-    # The detector takes images of the range −1..1, times 127.5 / 128.
+    # The detector takes images in −1..1, times 127.5 / 128.
     x = (drawn if low else drawn * 2 - 1) * (127.5 / 128)
     x = keras.ops.image.resize(x, (face_features.SIDE, face_features.SIDE), antialias=True)
     if generator.channels == 1:

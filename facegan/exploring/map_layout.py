@@ -8,18 +8,18 @@ import numpy as np
 from PIL import Image
 
 KINDS = ("face", "colour", "shape")
-COMPONENTS = 16  # principal components that are compared
-ROUNDS = 60  # of smoothing, from a quarter of the square down to less than a place
+COMPONENTS = 16  # number of principal components compared
+ROUNDS = 60  # of smoothing, with a radius from a quarter of the square down to less than one place
 SWAPS = 24  # rounds of swaps after each smoothing
 
 
 def describe(pixels, kind):
-    """Describe images by what should make them neighbours.
+    """Describe images by features that should make them neighbours.
 
     Args:
         pixels: (n, height, width, channels) uint8.
         kind: "face" for the detector's features, "colour" for 4x4 patches of colour, "shape" for 16x16 patches of grey
-            without their brightness and contrast.
+            with brightness and contrast removed.
 
     Returns:
         (n, features) float32.
@@ -38,7 +38,7 @@ def describe(pixels, kind):
 
 
 def principal_components(features, count=COMPONENTS):
-    """The first `count` principal components of (n, features), the widest first: (n, count or fewer) float32."""
+    """The first `count` principal components of (n, features), largest first: (n, count or fewer) float32."""
     centred = features - features.mean(axis=0)
     _, _, directions = np.linalg.svd(centred.T @ centred)
     return (centred @ directions[:count].T).astype(np.float32)
@@ -47,16 +47,16 @@ def principal_components(features, count=COMPONENTS):
 def arrange(features, seed=0):
     """Give each of n images its own place on a square.
 
-    The start is sorted by the first principal component across and the second down. Then the square is smoothed, and
-    two images swap places wherever that brings both together closer to the smoothed square; as the smoothing narrows,
-    order forms from coarse to fine. The idea is that of the self-sorting map (Strong and Gong 2014) and of linear
-    assignment sorting (Barthel et al. 2023).
+    At first, images are sorted across by the first principal component and down by the second. Then the square is
+    smoothed, and two images swap places wherever that brings the pair closer to the smoothed square. As the smoothing
+    radius shrinks, order forms from coarse to fine. The idea is that of the self-sorting map (Strong and Gong 2014) and
+    of linear assignment sorting (Barthel et al. 2023).
 
     Args:
         features: (n, features). seed: of the random pairs; the same seed gives the same square.
 
     Returns:
-        (side · side,) int64 with side = ⌈√n⌉: the image in each place, row after row, −1 for an empty place.
+        (side · side,) int64 with side = ⌈√n⌉: the image at each place, row by row, −1 for an empty place.
     """
     points = principal_components(np.asarray(features, np.float64))
     side = math.ceil(math.sqrt(len(points)))
@@ -80,7 +80,7 @@ def _initial_order(points, side):
 
 
 def _smoothed(square, radius):
-    """A Gaussian of `radius` places over (side, side, features), mirrored at the edges, down and then across."""
+    """Smooth (side, side, features) with a Gaussian of `radius` places, mirrored at the edges, down and then across."""
     side = len(square)
     places = np.arange(side)
     distances = places[:, None] - np.concatenate([-1 - places[::-1], places, 2 * side - 1 - places[::-1]])[None]
@@ -92,7 +92,7 @@ def _smoothed(square, radius):
 
 
 def _swap(order, square, wanted, random):
-    """Split all places into random pairs and swap those that come closer to what is wanted in their places."""
+    """Split all places into random pairs, and swap a pair if that brings both closer to what is wanted there."""
     places = random.permutation(len(order))
     one, other = places[: len(places) // 2], places[len(places) // 2 : len(places) // 2 * 2]
     # |a − u|² + |b − v|² > |b − u|² + |a − v|², without the terms that both sides share.

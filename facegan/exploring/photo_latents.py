@@ -1,4 +1,4 @@
-"""The latents of photographs: each prepared like the training data, reconstructed by the generator, remembered."""
+"""The latents of photographs: each photo is prepared like the training data and reconstructed, and the latent saved."""
 
 import dataclasses
 import hashlib
@@ -13,14 +13,14 @@ from facegan.preparing.settings import Settings, read_settings, settings_of
 
 import numpy as np
 
-VERSION = b"1"  # to be raised when inversion would give other latents
-GOOD, POOR = 12.0, 35.0  # errors in levels of 255; one between them is good if it is
-CLEARLY_SMALLER = 0.85  # times that of the closest random face, or less
+VERSION = b"1"  # raise it when inversion would give other latents
+GOOD, POOR = 12.0, 35.0  # errors out of 255; one in between is good if it is at most
+CLEARLY_SMALLER = 0.85  # times that of the closest random face
 
 
 @dataclasses.dataclass(frozen=True)
 class Photo:
-    """A photograph, prepared as pixels (height, width, channels) uint8, and where its latent will be kept."""
+    """A photograph, its prepared pixels (height, width, channels) uint8, and where its latent will be kept."""
 
     path: Path
     latent_path: Path
@@ -29,10 +29,10 @@ class Photo:
 
 
 def latents_of(paths, generator, folder):
-    """The latents of photographs, computed now or read from where an earlier run left them.
+    """The latents of photographs, computed now or read from the files of an earlier run.
 
-    Writes for each photograph NAME-KEY.latent.npz, a `latent_points.npz` of one row, and NAME-KEY.photo.png, the photo
-    as it was prepared beside its reconstruction; the key changes with the photo and with the generator.
+    Writes for each photograph NAME-KEY.latent.npz, a `latent_points.npz` of one row, and NAME-KEY.photo.png, the
+    prepared photo beside its reconstruction. The key changes with the photo and with the generator.
 
     Args:
         paths: the photos. generator: a `generators.Generator`. folder: where these files go.
@@ -41,7 +41,7 @@ def latents_of(paths, generator, folder):
         latents (n, latent_dim) float32.
 
     Raises:
-        UserError: a photo cannot be read, or has no face though the training data was cut to faces.
+        UserError: a photo cannot be read, or has no face although the training data was cropped to faces.
     """
     with cli.naming("photograph"):
         latent_paths = {path: _latent_path(path, generator, folder) for path in paths}
@@ -81,15 +81,15 @@ def _latent_path(path, generator, folder):
 
 
 def prepared(path, generator):
-    """A photo as the generator's training data would have it.
+    """Prepare a photo as the generator's training data was prepared.
 
     Returns:
-        (pixels (height, width, channels) uint8, whether it was cut to a face). A picture that has the generator's size
-        already is taken as it is; if it is not known how the data was prepared, a photo without a face is cut to its
+        (pixels (height, width, channels) uint8, whether it shows a face). A picture that already has the generator's
+        size is used as it is. If it is not known how the data was prepared, a photo without a face is cropped to its
         centre.
 
     Raises:
-        ValueError: the photo cannot be read, or has no face though the training data was cut to faces.
+        ValueError: the photo cannot be read, or has no face although the training data was cropped to faces.
     """
     try:
         decoded, _ = photos.decode(photos.read_file(path))
@@ -107,7 +107,7 @@ def prepared(path, generator):
 
 
 def _settings(generator):
-    """How the generator's data was prepared, from its file or else its run folder, and whether that is known."""
+    """How the generator's data was prepared, from its file or else its run folder, and whether this is known."""
     size = {"height": generator.height, "width": generator.width, "grey": generator.channels == 1}
     try:
         record = generators.read_notes(generator.path).get("prepared")

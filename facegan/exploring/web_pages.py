@@ -1,4 +1,4 @@
-"""Web pages that open from the disk, without a server or a network: images, data and script are inside the file.
+"""Web pages that open from disk, without a server or a network: images, data and script are inside the file.
 
 Their HTML and JavaScript are the files in `pages/`, which `_page` fills in.
 """
@@ -17,16 +17,16 @@ import numpy as np
 
 PAGES = Path(__file__).parent / "pages"
 JPEG_QUALITY = 90  # a page of 2,000 faces at 80x80 then takes some 6 MB
-LARGEST_SIDE = 16_000  # pixels; phones and some browsers show no larger image
+LARGEST_SIDE = 16_000  # pixels; phones and some browsers cannot show larger images
 GROUPS = [(1, "smiling_woman"), (-1, "neutral_woman"), (1, "neutral_man")]
 
 
 def contact_page(pixels, labels, *, model, options, made_by):
-    """Build the contact sheet: faces to click into named groups, and the finished commands to copy.
+    """Build the contact sheet: faces to click into named groups, and finished commands to copy.
 
     Args:
-        pixels: (n, height, width, channels) uint8. labels: what means each face on the command line.
-        model: MODEL as the commands should name it, quoted for a shell; "" if it was left out.
+        pixels: (n, height, width, channels) uint8. labels: how each face is written on the command line.
+        model: MODEL as it should appear in the commands, quoted for a shell; "" if it was left out.
         options: what every command must repeat to mean the same faces, such as "--latents points.npz"; may be "".
         made_by: a `provenance.record`.
 
@@ -38,11 +38,11 @@ def contact_page(pixels, labels, *, model, options, made_by):
 
 
 def map_page(pixels, labels, order, *, model, options, made_by):
-    """Build the map of the latent space: one large picture to move and zoom, where each face shows its number.
+    """Build the map of the latent space: one large picture to pan and zoom, on which each face shows its number.
 
     Args:
         pixels, labels, model, options, made_by: as for `contact_page`.
-        order: (side · side,), the image in each place, row after row, −1 for none, as from `map_layout.arrange`.
+        order: (side · side,), the image at each place, row by row, −1 for none, as from `map_layout.arrange`.
 
     Returns:
         The text of an HTML file.
@@ -64,15 +64,15 @@ def map_page(pixels, labels, order, *, model, options, made_by):
 
 
 def check_map_size(count, height, width):
-    """Raise ValueError where the map of `count` images would be larger than browsers show."""
+    """Raise ValueError if the map of `count` images would be larger than browsers can show."""
     side = math.ceil(math.sqrt(count))
     if side * max(height, width) > LARGEST_SIDE:
         most = (LARGEST_SIDE // max(height, width)) ** 2
-        raise ValueError(f"{count:,} images make a larger picture than browsers show; map at most {most:,}")
+        raise ValueError(f"{count:,} images make a larger picture than browsers can show; map at most {most:,}")
 
 
 def _page(name, data, made_by):
-    """Fill in `pages/NAME.html` with its script and with data, what JSON can hold and "model" among it."""
+    """Fill in `pages/NAME.html` with its script and with data: a JSON object that includes "model"."""
     parts = (f"{name}.html", "shared.js", f"{name}.js")
     template, shared, script = ((PAGES / part).read_text(encoding="utf-8") for part in parts)
     return string.Template(template).substitute(

@@ -33,7 +33,7 @@ class Manifest:
         self._digests = digests
         repeated = next((name for name in self.columns if self.columns.count(name) > 1), None)
         if repeated is not None:
-            raise ValueError(f"{attributes.path}: its column {repeated!r} has the name of another; rename it")
+            raise ValueError(f"{attributes.path}: the column {repeated!r} appears twice; rename one")
 
     def header(self):
         """The first line, as text."""

@@ -49,7 +49,7 @@ class Entry:
 
 @dataclasses.dataclass
 class Photo:
-    """A photo in the making: read by `Preparer.read`, finished by `Preparer.finish`.
+    """A photo being prepared: read by `Preparer.read`, finished by `Preparer.finish`.
 
     Attributes:
         source: its name. size: (height, width) of the whole photo.

@@ -36,10 +36,10 @@ class Shard:
         self.number, self.count = shard
         self._csv_path = self.path.with_suffix(".csv")
         if not self._csv_path.exists():
-            raise ValueError(f"{path}: its csv {self._csv_path} is missing; copy it there")
+            raise ValueError(f"{path}: its csv {self._csv_path} is missing; copy it beside the .npz")
         self.columns = list(next(self.lines(), {}))
         if sum(bool(line.get("row")) for line in self.lines()) != len(self.pixels):
-            raise ValueError(f"{path}: has another number of rows than {self._csv_path.name}; prepare it again")
+            raise ValueError(f"{path}: has a different number of rows from {self._csv_path.name}; prepare it again")
 
     def lines(self):
         """Yield the csv's lines, dictionaries of texts."""
@@ -56,7 +56,7 @@ def open_shards(paths):
     first, count = shards[0], shards[0].count
     for shard in shards:
         if (shard.settings, shard.count, shard.columns) != (first.settings, count, first.columns):
-            raise ValueError(f"{shard.path}: was made with other options than {first.path}; prepare it again")
+            raise ValueError(f"{shard.path}: was made with different options from {first.path}; prepare it again")
     numbers = [shard.number for shard in shards]
     for number in range(1, count + 1):
         if numbers.count(number) != 1:

@@ -1,7 +1,7 @@
 """Differentiable augmentation, which keeps D from memorising a small data set (Zhao et al. 2020).
 
 Everything that D sees, real or generated, is changed at random in the same way, and G's gradient passes through the
-change; so D cannot tell images by their rows in the file, and G does not learn to draw changed images. It helps below
+change. D therefore cannot memorise the images in the file, and G does not learn to draw changed images. It helps below
 some ten thousand images, and costs little.
 """
 
@@ -19,7 +19,7 @@ def augment(images, seed):
         images: (n, height, width, channels) float32 in the model's range. seed: a `keras.random.SeedGenerator`.
 
     Returns:
-        Images of the same shape; every image has its own random change.
+        Images of the same shape, each changed at random in its own way.
     """
     return _cut_out(_shift(_colour(images, seed), seed), seed)
 
@@ -39,7 +39,7 @@ def _colour(images, seed):
 
 
 def _shift(images, seed):
-    """Move each image down and right by its own whole number of pixels; what comes in from outside is 0."""
+    """Shift each image along both axes by its own whole numbers of pixels; what comes in from outside is 0."""
     for axis in (1, 2):
         size = images.shape[axis]
         reach = round(size * SHIFT)
@@ -53,7 +53,7 @@ def _shift(images, seed):
 
 
 def _cut_out(images, seed):
-    """Set a rectangle of half of each side to 0; its centre may lie anywhere."""
+    """Set a rectangle with half of each side to 0; its centre may lie anywhere."""
     hidden = 1.0
     for axis in (1, 2):
         size = images.shape[axis]

@@ -20,7 +20,7 @@ import keras
 
 
 def read_ahead(stream):
-    """Yield the batches of a stream in order, drawing the next one in a thread meanwhile."""
+    """Yield the batches of a stream in order, drawing the next one in a thread in the meantime."""
     batches = iter(stream)
     with concurrent.futures.ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, batches, None)
@@ -35,7 +35,7 @@ class TensorFlowStep:
     def fit(self, x, **options):
         import tensorflow as tf
 
-        # Keras lets tf.data tune itself, and its tuner, asleep for up to a minute, must wake before a process can end.
+        # Keras enables tf.data's autotuning, whose thread sleeps for up to a minute and delays the end of the process.
         batches = iter(x)
         first = next(batches)
         signature = tuple(tf.TensorSpec(array.shape, array.dtype) for array in first)
@@ -71,8 +71,8 @@ class TensorFlowStep:
         """Run a network in training mode.
 
         Returns:
-            (outputs, backward), `backward` being a function from the gradient of the outputs to a list of the gradients
-            of the network's trainable variables; to be called once.
+            (outputs, backward). `backward` takes the gradient of the outputs and returns the gradients of the network's
+            trainable variables as a list; call it once.
         """
         import tensorflow as tf
 
@@ -87,7 +87,7 @@ class TensorFlowStep:
 
         Args:
             loss_of: a function inputs → scalar loss. inputs: a tensor, taken as a constant.
-            optimizer: the one that the gradients are for; under float16 it scales them.
+            optimizer: the one that will apply the gradients; under float16 it scales them.
 
         Returns:
             (loss, scaled gradients of the inputs' shape).
@@ -115,15 +115,15 @@ class TensorFlowStep:
 
 
 class TorchStep:
-    """Gradients from the graph that the forward pass left; variables change in place."""
+    """Gradients from the graph that the forward pass recorded; variables change in place."""
 
     def train_step(self, batch):
         import torch
 
-        # Keras drops out by PyTorch's own generator, whose state it does not keep: the step's number is its seed, so
+        # Keras's dropout uses PyTorch's own generator, whose state Keras does not keep. The step's number seeds it, so
         # that a resumed run draws what it would have drawn.
         torch.manual_seed(int(self.optimizer.iterations.value))
-        # A number that keeps its graph would keep the memory of the whole step, and cannot leave it.
+        # A value that kept its graph would keep the memory of the whole step.
         return {name: value.detach() for name, value in self.step(batch).items()}
 
     def update(self, network, optimizer, loss_of):
@@ -162,16 +162,16 @@ class TorchStep:
 
 
 class JaxStep:
-    """A step is a pure function of the state: variables are read from and written to a stateless scope."""
+    """A step as a pure function of the state: variables are read from and written to a stateless scope."""
 
     @property
     def non_trainable_variables(self):
-        # `fit()` carries the state of one optimizer by itself; D's travels with the state that no gradient moves.
+        # `fit()` carries the state of one optimizer; D's optimizer travels with the non-trainable variables.
         carried = super().non_trainable_variables
         return [*carried, *self.d_optimizer.variables] if self.compiled else carried
 
     def fit(self, x, **options):
-        # TensorFlow reads ahead in `prefetch`; here a device would wait while its next batch is drawn.
+        # TensorFlow's `prefetch` reads ahead; without this, a JAX device would wait while its next batch is drawn.
         return super().fit(read_ahead(devices.own_share(x)), **options)
 
     def train_step(self, state, batch):
@@ -230,17 +230,17 @@ class JaxStep:
         """See `TensorFlowStep.logit_gradients`."""
         import jax
 
-        # What the pass makes of random states is dropped: values of an inner gradient must not outlive it.
+        # New random states are dropped here: values from an inner gradient must not outlive it.
         return jax.grad(lambda images: self._stateless(lambda: logits_of(images).sum())[0])(images)
 
     def _stateless(self, function, pairs=()):
-        """Call a function in a scope of its own, as a gradient needs it.
+        """Call a function in its own stateless scope, as `jax.grad` needs.
 
         Args:
             function: without arguments. pairs: (variable, value), for the variables that are differentiated.
 
         Returns:
-            (its result, the values that non-trainable variables have then), for `_keep`.
+            (its result, the values of the non-trainable variables after it), the latter for `_keep`.
         """
         known = [(variable, variable.value) for variable in self.trainable_variables + self.non_trainable_variables]
         with keras.StatelessScope(state_mapping=[*known, *pairs]) as scope:
@@ -248,7 +248,7 @@ class JaxStep:
             return result, [scope.get_current_value(variable) for variable in self.non_trainable_variables]
 
     def _keep(self, values):
-        """Take over what non-trainable variables became within `_stateless`: statistics, random states."""
+        """Assign what non-trainable variables became within `_stateless`: statistics, random states."""
         for variable, value in zip(self.non_trainable_variables, values, strict=True):
             variable.assign(value)
 

@@ -4,10 +4,10 @@ import numpy as np
 
 
 def split_rows(count, hold_out, seed):
-    """Choose the rows that training never sees.
+    """Split a data set's rows into those to train on and those that training never sees.
 
     Args:
-        count: rows of the data set. hold_out: the share of them to keep back, 0 to below 1. seed: of the choice.
+        count: rows of the data set. hold_out: the share to hold out, from 0 to below 1. seed: of the random choice.
 
     Returns:
         (training rows, held-out rows), both sorted int64 arrays.
@@ -27,11 +27,11 @@ class Batches:
     Args:
         pixels: uint8 (n, height, width, channels), mapped or in memory.
         rows: which of them to train on.
-        preset: a row of `presets.PRESETS`: its latent prior, whether a batch has half as many real images, and whether
-            D's update sees images drawn from the latents of G's or from latents of its own.
-        mirror: whether real images are mirrored at random, half of them; the preset's if None.
+        preset: a row of `presets.PRESETS`: it sets the latent prior, whether a batch has half as many real images, and
+            whether D's update sees images from the same latents as G's or from its own.
+        mirror: whether half of the real images, chosen at random, are mirrored; the preset's if None.
         batch_size: images generated for G's update; the preset's if None. latent_dim: the preset's if None.
-        seed: a whole number.
+        seed: an integer.
     """
 
     def __init__(self, pixels, rows, preset, *, batch_size=None, latent_dim=None, mirror=None, seed=0):
@@ -46,7 +46,7 @@ class Batches:
         self.reseed(seed)
 
     def reseed(self, seed, restarts=0):
-        """Begin another stream; `restarts` gives one seed further streams that no other seed has."""
+        """Start another stream; `restarts` gives a seed further streams that no other seed has."""
         self.seed = seed
         self.restarts = restarts
         self._orders = {}
@@ -71,13 +71,13 @@ class Batches:
         return pixels, *latents
 
     def from_step(self, step):
-        """Yield the batches of `step`, `step` + 1, … without end."""
+        """Yield the batches of `step`, `step` + 1, … endlessly."""
         while True:
             yield self.at(step)
             step += 1
 
     def _order(self, number):
-        # A thread may still read ahead in the stream of an abandoned fit(): the key keeps its orders and ours apart.
+        # A thread may still read ahead in the stream of an abandoned fit(); the key keeps its orders apart from ours.
         key = (self.seed, self.restarts, number)
         orders = self._orders
         if key not in orders:

@@ -1,4 +1,4 @@
-"""The full state of a training run on disk, kept in three generations so that one is always whole and one is good."""
+"""The full state of a training run on disk: the last three are kept, so that one is always complete and one is good."""
 
 import json
 import zipfile
@@ -9,13 +9,13 @@ from facegan.common import files
 
 import numpy as np
 
-# Newest first. The third is where a run goes back to when it turns out that the newer ones had already collapsed.
+# Newest first. A run goes back to the third when it turns out that the newer two had already collapsed.
 NEW_NAME = "state_new.npz"
 NAMES = ("state.npz", "state_previous.npz", "state_oldest.npz")
 
 
 class StateError(ValueError):
-    """The states of a run folder cannot be read, or belong to other networks; the text begins with the folder."""
+    """The states of a run folder cannot be read, or belong to other networks; the message begins with the folder."""
 
 
 def save_state(folder, variables, progress, rotate=True):
@@ -23,9 +23,9 @@ def save_state(folder, variables, progress, rotate=True):
 
     Args:
         folder: the run folder.
-        variables: list of Keras variables, in an order that the same settings always give.
-        progress: what JSON can hold: the step, running sums, whatever else the run needs to resume.
-        rotate: False replaces the newest state and leaves the older ones, for when it may turn out to be bad.
+        variables: list of Keras variables, in an order that is always the same for the same settings.
+        progress: a JSON value: the step, running sums, whatever else the run needs to resume.
+        rotate: False replaces the newest state and keeps the older ones, for when the newest may turn out to be bad.
     """
     arrays = {f"{number:04d}": variable.numpy() for number, variable in enumerate(variables)}
     newest, previous, oldest = (Path(folder) / name for name in NAMES)
@@ -40,17 +40,17 @@ def save_state(folder, variables, progress, rotate=True):
 
 
 def load_state(folder, variables, before_step=None):
-    """Read the newest whole state into the variables, and report newer ones that are damaged.
+    """Read the newest complete state into the variables, and report newer ones that are damaged.
 
     Args:
         folder: the run folder. variables: as given to `save_state`.
-        before_step: if given, only a state whose progress["step"] is at most this.
+        before_step: if given, only a state whose progress["step"] is at most this is read.
 
     Returns:
-        The progress that was saved with it, or None where there is no such state.
+        The progress that was saved with it, or None if there is no such state.
 
     Raises:
-        StateError: there are states but none is whole, or they are of other networks.
+        StateError: there are states but none is complete, or they belong to other networks.
     """
     damaged, found_any = [], False
     for path in _existing(folder):
@@ -63,7 +63,7 @@ def load_state(folder, variables, before_step=None):
         if before_step is not None and progress["step"] > before_step:
             continue
         if damaged:
-            print(f"note: {', '.join(damaged)} cannot be read whole: using an older state")
+            print(f"note: {', '.join(damaged)} is incomplete or damaged: using an older state")
         if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
             raise StateError(f"{folder}: {path.name} is of other networks; name another folder")
         for variable, value in zip(variables, arrays, strict=True):
@@ -75,7 +75,7 @@ def load_state(folder, variables, before_step=None):
 
 
 def discard_after(folder, step):
-    """Remove the states of later steps than `step`: a run that goes back must not meet what it left."""
+    """Remove the states of steps later than `step`: a run that goes back must not find what it abandoned."""
     for path in _existing(folder):
         found = _read(path)
         if found is None or found[0]["step"] > step:
@@ -83,7 +83,7 @@ def discard_after(folder, step):
 
 
 def steps_made(folder):
-    """The step of the newest whole state in a run folder, 0 without one."""
+    """The step of the newest complete state in a run folder, 0 if there is none."""
     return next((found[0]["step"] for found in map(_read, _existing(folder)) if found), 0)
 
 
@@ -98,7 +98,7 @@ def _existing(folder):
 
 
 def _read(path):
-    """(progress, arrays) of a state file, or None where it was cut short or damaged; zip checksums tell."""
+    """(progress, arrays) of a state file, or None if its zip checksums show that it is truncated or damaged."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             progress = json.loads(str(file["progress"]))

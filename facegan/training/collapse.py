@@ -1,12 +1,13 @@
-"""Notices from the numbers of each step that a training run has failed, and reports it once."""
+"""Detects from the logged values of each step that a training run has failed, and reports each failure once."""
 
 import dataclasses
 import math
 
-# A rule must hold for this many steps in a row before it is reported, on averages over some fifty steps.
+# A condition must hold for this many steps in a row before it is reported, on averages over some fifty steps.
 PATIENCE = 200
 MEMORY = 0.98
-# Untrained generators draw nearly one grey image and an untrained D is soon right: the first steps prove nothing.
+# An untrained generator always draws nearly the same grey image, and D soon sees through it: the first steps prove
+# nothing.
 WARM_UP = 500
 D_LOSS_MARGIN = 0.05
 DIVERSITY_FLOOR = 0.1
@@ -15,15 +16,15 @@ NOT_FINITE = "not finite"
 OVERPOWERED = "discriminator overpowers"
 MODE_COLLAPSE = "mode collapse"
 SENTENCES = {
-    OVERPOWERED: "the discriminator overpowers the generator: both of its losses are close to 0, "
-    "and the generator learns nothing",
-    MODE_COLLAPSE: "mode collapse: the generated images are nearly all the same",
+    OVERPOWERED: "the discriminator overpowers the generator (both of its losses are close to 0, "
+    "so the generator learns nothing)",
+    MODE_COLLAPSE: "mode collapse (the generated images are nearly all the same)",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """A failure: its `kind` for the log, the step since which it holds, and a sentence for people."""
+    """A failure: its `kind` for the log, the step at which it began, and a sentence for the warning."""
 
     kind: str
     since: int
@@ -35,8 +36,8 @@ class WatchState:
     """What a `Watch` remembers; plain JSON, so that a resumed run continues with it.
 
     Attributes:
-        averages: running averages by name. since: the step at which each rule began to hold, by kind.
-        reported: the kinds that were reported.
+        averages: running averages by name. since: the step at which each condition began to hold, by kind.
+        reported: the kinds already reported.
     """
 
     averages: dict = dataclasses.field(default_factory=dict)
@@ -45,7 +46,7 @@ class WatchState:
 
 
 class Watch:
-    """Watches the numbers of a run, step by step.
+    """Watches the logged values of a run, step by step.
 
     Args:
         state: the `WatchState` with which the run was saved, or None for a new run.
@@ -58,18 +59,18 @@ class Watch:
 
     @property
     def suspect(self):
-        """Whether some rule has begun to hold, so that the present state may turn out to be bad."""
+        """Whether some condition has begun to hold, so that the current state may turn out to be bad."""
         return bool(self.state.since) or NOT_FINITE in self.state.reported
 
     def observe(self, step, numbers):
-        """Take in the numbers of a step.
+        """Take in the values of a step.
 
         Args:
             step: steps made so far, from 1.
             numbers: d_loss_real, d_loss_generated, g_loss and batch_diversity of that step.
 
         Returns:
-            A `Finding` the first time that a kind of failure is certain, else None.
+            A `Finding` the first time that a kind of failure is certain, otherwise None.
         """
         broken = [name for name in ("d_loss_real", "d_loss_generated", "g_loss") if not math.isfinite(numbers[name])]
         if broken:
@@ -96,4 +97,4 @@ class Watch:
         if kind in self.state.reported:
             return None
         self.state.reported.append(kind)
-        return Finding(kind, since, f"since step {since} {sentence}")
+        return Finding(kind, since, f"since step {since}: {sentence}")

@@ -1,8 +1,8 @@
 """Where training runs: the device and the precision that suits it, several accelerators, several hosts.
 
-Under JAX Keras divides a batch among all devices and keeps whole copies of the networks on each, so that a step is the
+Under JAX, Keras divides a batch among all devices and keeps a whole copy of the networks on each, so that a step is the
 same computation on one device and on many: losses, batch norm and gradients are those of the whole batch. Under
-TensorFlow and PyTorch one device trains.
+TensorFlow and PyTorch, one device trains.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-# These two stand for hardware that multiplies bfloat16; without one, bfloat16 is emulated and slower than float32.
+# CPU flags of hardware that multiplies bfloat16; without one, bfloat16 is emulated and slower than float32.
 FAST_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
 
 
@@ -23,7 +23,7 @@ class Device:
     """Where training runs.
 
     Attributes:
-        kind: "cpu", "gpu" or "tpu". name: what to call it. count: how many there are.
+        kind: "cpu", "gpu" or "tpu". name: the model's name. count: how many there are.
         fast_bfloat16: whether it multiplies bfloat16 faster than float32.
     """
 
@@ -41,7 +41,7 @@ def find_device():
 
 
 def resolve_precision(precision, device):
-    """The Keras dtype policy for a precision as on the command line: "auto" is the faster one that trains as well."""
+    """The Keras dtype policy for a precision on the command line: "auto" is the fastest that trains equally well."""
     if precision != "auto":
         return precision
     return "mixed_bfloat16" if device.fast_bfloat16 else "float32"
@@ -70,7 +70,7 @@ def _jax_device():
 
     devices = jax.devices()
     if devices[0].platform == "cpu":
-        # Its CPU kernels gain nothing from bfloat16.
+        # JAX's CPU kernels gain nothing from bfloat16.
         return dataclasses.replace(_cpu(), count=len(devices), fast_bfloat16=False)
     capability = str(getattr(devices[0], "compute_capability", "8.0"))
     return Device(devices[0].platform, devices[0].device_kind, len(devices), float(capability) >= 8.0)
@@ -99,21 +99,21 @@ def _cpu():
     return Device("cpu", name, 1, bool(flags & FAST_BFLOAT16_FLAGS))
 
 
-# Each holds the number of processes of a launch: Keras's own variable, and those of srun and of Open MPI's mpirun.
+# Each holds the number of processes in a launch: Keras's own variable, and those of srun and of Open MPI's mpirun.
 LAUNCHES = ("KERAS_DISTRIBUTION_NUM_PROCESSES", "SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
 
 
 def join():
-    """Connect to the other processes of a launch, if this is one; to be called before anything asks for devices.
+    """Connect to the other processes of a launch, if there are any; call it before anything asks for devices.
 
-    All processes but the first print nothing but errors from here on.
+    From here on, all processes but the first print only errors.
 
     Raises:
         ValueError: they did not connect.
     """
     if keras.backend.backend() != "jax" or not any(os.environ.get(name, "1") != "1" for name in LAUNCHES):
         return
-    # Without a seed Keras would have the hosts agree on one, by a computation on each.
+    # Without a seed, Keras would run a computation on every host to agree on one.
     keras.utils.set_random_seed(0)
     try:
         keras.distribution.initialize()
@@ -126,10 +126,10 @@ def join():
 
 
 def distribute(device):
-    """Let networks built from here on train on all devices, or say in one line why they do not.
+    """Make networks built from here on train on all devices, or print in one line that they do not.
 
     Args:
-        device: the `Device` in use; with one of it nothing changes.
+        device: the `Device` in use; if there is only one, nothing changes.
     """
     if device.count < 2:
         return
@@ -141,7 +141,7 @@ def distribute(device):
 
 
 def check_batch_size(batch_size, real_count):
-    """Raise ValueError unless every device gets as many images as any other.
+    """Raise ValueError unless every device gets the same number of images.
 
     Args:
         batch_size: images generated for an update of G, over all devices. real_count: real images in it.
@@ -150,7 +150,7 @@ def check_batch_size(batch_size, real_count):
     if real_count % count:
         unit = count * (batch_size // real_count)
         raise ValueError(
-            f"{batch_size}: is divided among {count} devices; "
+            f"{batch_size}: cannot be divided evenly among {count} devices; "
             f"try {max(1, round(batch_size / unit)) * unit}, a multiple of {unit}"
         )
 
@@ -166,7 +166,7 @@ def is_shared():
 
 
 def own_share(stream):
-    """Of every batch of a stream, tuples of arrays, the rows that this process's devices compute."""
+    """Of each batch in a stream (a tuple of arrays), the rows that this process's devices compute."""
     number, count = place()
     if count == 1:
         return stream
@@ -174,7 +174,7 @@ def own_share(stream):
 
 
 def largest(number):
-    """The largest of the numbers that the processes call this with; they all wait for each other."""
+    """The largest of the numbers that all processes call this with; they wait for each other."""
     if place()[1] == 1:
         return number
     from jax.experimental import multihost_utils
@@ -184,7 +184,7 @@ def largest(number):
 
 @contextlib.contextmanager
 def alone():
-    """Within, this process builds and computes on its first device alone; the others must be idle meanwhile."""
+    """Within the block, this process builds and computes on its first device only; the others must be idle."""
     everywhere = keras.distribution.distribution()
     keras.distribution.set_distribution(None)
     try:
@@ -194,7 +194,7 @@ def alone():
 
 
 def own_copy(network):
-    """The network itself, or where it is on several devices a copy to draw with `alone`."""
+    """The network itself, or if it is on several devices, a copy to draw with inside `alone`."""
     if device_count() == 1:
         return network
     with alone():
@@ -210,7 +210,7 @@ def device_count():
 
 
 def place():
-    """(number of this process, how many there are)."""
+    """(the number of this process, how many processes there are)."""
     if keras.backend.backend() != "jax":
         return 0, 1
     import jax

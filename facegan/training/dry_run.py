@@ -1,4 +1,4 @@
-"""What a training run will take, before it starts: memory, seconds, and a diagram of the networks."""
+"""What a training run will need, before it starts: memory, time, and a diagram of the networks."""
 
 import dataclasses
 import importlib.util
@@ -14,14 +14,14 @@ import numpy as np
 
 
 def report(gan, batches, schedule, *, config, folder):
-    """Print what a run would be: settings, networks, memory, and the time of an epoch from two steps.
+    """Print what a run would be: settings, networks, memory, and the time per epoch, from two timed steps.
 
     Args:
         gan: a compiled GAN; it is trained for three steps. batches: a `batches.Batches`. schedule: a `loop.Schedule`.
-        config: a `run_config.RunConfig`. folder: where diagrams go.
+        config: a `run_config.RunConfig`. folder: where diagrams are written.
 
     Raises:
-        loop.OutOfMemoryError: the memory is not enough.
+        loop.OutOfMemoryError: there is not enough memory.
     """
     print(json.dumps({**dataclasses.asdict(config), "held_out_rows": len(config.held_out_rows)}, indent=1))
     gan.generator.summary()
@@ -37,7 +37,7 @@ def report(gan, batches, schedule, *, config, folder):
 
 
 def memory(gan, batch_size, real_count):
-    """Bytes that a training step needs, about: variables, gradients, and outputs kept for the backward pass.
+    """Estimate the bytes that a training step needs: variables, gradients, and outputs kept for the backward pass.
 
     Args:
         gan: a compiled GAN. batch_size: images of G's update. real_count: images of each kind in D's.
@@ -55,12 +55,12 @@ def memory(gan, batch_size, real_count):
 
 
 def _outputs(network):
-    """Numbers that the layers of a network put out for one image."""
+    """The number of values that all layers of a network output for one image."""
     return sum(math.prod(layer.output.shape[1:]) for layer in network.layers)
 
 
 def seconds_per_step(gan, batches):
-    """Seconds of a step, from the second and third; the first one compiles."""
+    """Seconds per step, from the second and third; the first one compiles."""
     import keras
 
     times = []
@@ -70,7 +70,7 @@ def seconds_per_step(gan, batches):
 
 
 def draw_diagrams(gan, folder):
-    """Draw both networks as PNG where pydot and graphviz are installed; the names of the files written."""
+    """Draw both networks as PNG if pydot and graphviz are installed; return the names of the files written."""
     import keras
 
     if importlib.util.find_spec("pydot") is None or shutil.which("dot") is None:

@@ -2,25 +2,25 @@
 
 Three of the kernels that TensorFlow calls are far slower than the rest, and the same sums are faster in another form:
 
-- few channels coming out of a convolution leave most of a vector register empty: `_few` and `_few_doubled` compute
-  squares of 2x2 pixels at once, as channels;
-- the gradient of a kernel over small maps in bfloat16: `_over_windows` is a few matrix products;
-- the gradient of a bias in bfloat16, which one thread sums up in bfloat16, losing most of a large map to rounding:
-  `_channel_sums` is a matrix product too, whose sums are float32.
+- A convolution with few output channels leaves most of a vector register empty. `_few` and `_few_doubled` compute
+  squares of 2x2 pixels at once, as channels.
+- The gradient of a kernel over small maps in bfloat16: `_over_windows` computes it as a few matrix products.
+- The gradient of a bias in bfloat16: one thread sums it in bfloat16 and loses most of a large map to rounding.
+  `_channel_sums` is a matrix product that sums in float32.
 
-`generators.save_model` saves each as its `plain_class`, Keras's own.
+`generators.save_model` saves each layer as its `plain_class`, Keras's own.
 """
 
 import tensorflow as tf
 from keras import layers
 
-# Measured with AVX512_BF16 on maps of 4x4 to 20x20: beyond this, the kernel made for it is as fast or faster.
+# Measured with AVX512_BF16 on maps of 4x4 to 20x20: beyond this size, TensorFlow's own kernel is as fast or faster.
 SMALL_MAP = 10 * 10
 FEW_CHANNELS = 4
 
 
 class Conv2D(layers.Conv2D):
-    """A convolution of "same" padding and a square kernel; maps of few channels are images, whose sides are even."""
+    """A convolution with "same" padding and a square kernel; maps with few channels are images, with even sides."""
 
     plain_class = layers.Conv2D
 
@@ -33,7 +33,7 @@ class Conv2D(layers.Conv2D):
 
 
 class Conv2DTranspose(layers.Conv2DTranspose):
-    """A transposed convolution of "same" padding and a square kernel; as for `Conv2D`."""
+    """A transposed convolution with "same" padding and a square kernel; otherwise as `Conv2D`."""
 
     plain_class = layers.Conv2DTranspose
 
@@ -50,9 +50,9 @@ class Conv2DTranspose(layers.Conv2DTranspose):
 
 
 class LeakyReLU(layers.LeakyReLU):
-    """Leaky ReLU, whose gradient needs only what came out, since that has the sign of what went in.
+    """Leaky ReLU whose gradient needs only its output, which has the same sign as its input.
 
-    TensorFlow can then compute it within the convolution before it, whose own output nobody asks for.
+    TensorFlow can then fuse it into the convolution before it, whose own output is not needed.
     """
 
     plain_class = layers.LeakyReLU
@@ -71,7 +71,7 @@ class LeakyReLU(layers.LeakyReLU):
 
 
 def _call(layer, inputs, forward, backward):
-    """The output of a layer, whose gradients `backward` gives: (inputs, kernel, gradients, stride) → those of both."""
+    """The output of a layer with gradients from `backward`: (inputs, kernel, gradients, stride) → those of both."""
     stride = layer.strides[0]
 
     @tf.custom_gradient
@@ -95,7 +95,7 @@ def _convolve(inputs, kernel, stride):
 
 
 def _transpose(inputs, kernel, stride, shape):
-    """The transposed convolution of maps (n, height, width, out) by a kernel (size, size, in, out), of that shape."""
+    """The transposed convolution of maps (n, height, width, out) by a kernel (size, size, in, out), to that shape."""
     size, _, channels, _ = kernel.shape
     if stride == 1 and _is_few(size, channels):
         return _few(inputs, _flip(kernel))
@@ -105,7 +105,7 @@ def _transpose(inputs, kernel, stride, shape):
 
 
 def _kernel_gradient(inputs, gradients, size, stride):
-    """The gradient of the kernel that convolves `inputs` to maps of which `gradients` are given."""
+    """The gradient of the kernel that convolves `inputs` into maps whose gradients are `gradients`."""
     if stride == 1 and _is_few(size, gradients.shape[3]) and gradients.shape[3] < inputs.shape[3]:
         return _flip(_kernel_gradient(gradients, inputs, size, stride))
     if inputs.dtype == tf.bfloat16 and gradients.shape[1] * gradients.shape[2] <= SMALL_MAP:
@@ -117,17 +117,17 @@ def _kernel_gradient(inputs, gradients, size, stride):
 
 
 def _is_few(size, channels):
-    """Whether so few channels come out of a kernel of stride 1, which must have a middle to be flipped."""
+    """Whether a kernel of stride 1 has few output channels, and a middle, which it needs to be flipped."""
     return channels <= FEW_CHANNELS and size % 2
 
 
 def _flip(kernel):
-    """A kernel seen from the other side; of stride 1, its convolution is the transposed convolution by the other."""
+    """Flip a kernel and swap its channels: at stride 1, convolving by the result is transposed convolution by it."""
     return tf.reverse(tf.transpose(kernel, (0, 1, 3, 2)), (0, 1))
 
 
 def _few(inputs, kernel):
-    """Convolve to few channels: with stride 2 by the kernel at each of four places, a pixel of a square for each."""
+    """Convolve to few channels: with stride 2, by the kernel at four offsets, one for each pixel of a 2x2 square."""
     places = [tf.pad(kernel, [[y, 1 - y], [x, 1 - x], [0, 0], [0, 0]]) for y in (0, 1) for x in (0, 1)]
     side = (kernel.shape[0] // 2,) * 2
     squares = tf.nn.conv2d(tf.pad(inputs, [[0, 0], side, side, [0, 0]]), tf.concat(places, 3), 2, "VALID")
@@ -135,7 +135,7 @@ def _few(inputs, kernel):
 
 
 def _few_doubled(inputs, kernel):
-    """The transposed convolution of stride 2 to few channels: each pixel of a square sees every second tap."""
+    """The transposed convolution of stride 2 to few channels: each pixel of a 2x2 square uses every second tap."""
     size = kernel.shape[0]
     before = max(size - 2, 0) // 2
     reach = max((before + 1) // 2, (size - 1 - before) // 2)
@@ -148,7 +148,7 @@ def _few_doubled(inputs, kernel):
 
 
 def _over_windows(inputs, gradients, size, stride):
-    """`_kernel_gradient` by matrix products over all pixels, one for as many taps of a row as the stride has pixels."""
+    """`_kernel_gradient` as matrix products over all pixels, each for `stride` neighbouring taps of a row."""
     _, height, width, channels = inputs.shape
     high, wide = gradients.shape[1:3]
     beyond = -(-size // stride) - 1
@@ -157,7 +157,7 @@ def _over_windows(inputs, gradients, size, stride):
         before = max(stride * (windows - 1) + size - length, 0) // 2
         return before, stride * (windows + beyond) - length - before
 
-    # A cell is `stride` pixels in a row; the last that a window reaches into may belong to it in part.
+    # A cell is `stride` pixels in a row; a window may cover its last cell only in part.
     cells = tf.pad(inputs, [[0, 0], sides(height, high), sides(width, wide), [0, 0]])
     cells = tf.reshape(cells, (-1, high + beyond, stride, wide + beyond, stride * channels))
     taps = []

@@ -1,4 +1,4 @@
-"""The GAN: a training step from top to bottom in `GAN.step`.
+"""The GAN. A training step can be read from top to bottom in `GAN.step`.
 
 The same code runs under every Keras backend; what differs between them is in `backend`.
 """
@@ -11,35 +11,35 @@ from keras import ops
 
 
 class GAN(backend.Step, keras.Model):
-    """A generator and a discriminator that train each other under `fit()`.
+    """A generator G and a discriminator D that train against each other under `fit()`.
 
-    D, the discriminator, is updated by its own optimizer on its own loss and never through a frozen composite model: in
-    Keras 3 freezing D inside a composite freezes it everywhere, and the usual port of the tutorials leaves D exactly
-    as it was initialised.
+    D is updated by its own optimizer on its own loss, never through a frozen composite model: in Keras 3, freezing D
+    inside a composite freezes it everywhere, and the usual port of the tutorials leaves D exactly as it was
+    initialised.
 
     Args:
         generator: latents (n, latent_dim) → images (n, height, width, channels).
         discriminator: images → logits (n, 1), positive for real.
         averaged_generator: a second generator, float32, that holds an exponential moving average (EMA) of the first
-            one's weights and batch-norm statistics; the one to draw with and to save.
+            one's weights and batch-norm statistics; this one is saved and drawn with.
         output: "tanh" or "sigmoid", the generator's last activation, which fixes the range of images.
         update: how a step updates D, before G is updated on a full batch of generated images:
             "alternating": on half a batch of real images, then on half a batch of generated ones;
-            "concatenated": once, on a batch of which one half is real and the other generated;
+            "concatenated": once, on a batch that is half real and half generated;
             "summed": once, on the sum of the losses of a full real and a full generated batch, which pass through D
             separately so that batch norm sees each by itself.
-        loss: a key of `losses.LOSSES`; "relativistic" pairs images, so that "alternating" is not for it.
+        loss: a key of `losses.LOSSES`; "relativistic" pairs images and cannot be used with "alternating".
         label_smoothing: see `losses.CrossEntropy`.
         r1, r2: weights of the penalties gamma / 2 · |gradient of D|² at real and at generated images (Mescheder et al.
             2018); the gradient is that of a logit with respect to its image.
-        penalty_images: how many images of each kind the penalties are computed on, the first ones.
+        penalty_images: how many images of each kind, the first ones, the penalties are computed on.
         ema_decay: decay of the moving average; with 0 the averaged generator equals the generator.
         augment: a function (images, seed_generator) → images, applied to everything that D sees, or None.
-        seed: of the augmentation.
+        seed: the augmentation's random seed.
 
     A batch for `fit()` is a tuple (real_pixels uint8 (k, height, width, channels), g_latents, d_latents): the latents
-    from which the images for G's and for D's update are generated. Without d_latents both see the same images, the
-    first k of G's serving D, and G draws once a step instead of twice.
+    from which the images for G's and for D's update are generated. Without d_latents, D sees the first k images of
+    G's update, and G runs once per step instead of twice.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class GAN(backend.Step, keras.Model):
         }[update]
         self.objective = losses.LOSSES[loss](label_smoothing)
         if self.objective.paired and update == "alternating":
-            raise ValueError(f"{loss} compares real with generated images, which an alternating update sees apart")
+            raise ValueError(f"{loss} compares real with generated images, which an alternating update sees separately")
         self.r1, self.r2 = r1, r2
         self.penalty_images = penalty_images
         self.ema_decay = ema_decay
@@ -88,7 +88,7 @@ class GAN(backend.Step, keras.Model):
             preset: a row of `presets.PRESETS`. image_shape: (height, width, channels).
             latent_dim: length of a latent; the preset's if None. precision: a Keras dtype policy.
             to_train: see `networks.build_generator`.
-            options: keyword arguments of `GAN` in place of the preset's.
+            options: keyword arguments of `GAN` that replace the preset's.
         """
         names = ("output", "update", "loss", "r1", "r2", "penalty_images", "ema_decay")
         settings = {name: getattr(preset, name) for name in names}
@@ -100,7 +100,7 @@ class GAN(backend.Step, keras.Model):
         )
 
     def compile(self, d_optimizer, g_optimizer, **kwargs):
-        """Take one optimizer each for D and G and build their state; `kwargs` go to `keras.Model.compile`."""
+        """Set one optimizer each for D and G and build their state; `kwargs` go to `keras.Model.compile`."""
         super().compile(optimizer=g_optimizer, loss=None, **kwargs)
         self.d_optimizer = d_optimizer
         g_optimizer.build(self.generator.trainable_variables)
@@ -114,13 +114,13 @@ class GAN(backend.Step, keras.Model):
         """One training step: update D, then G through the updated D, then the average.
 
         Returns:
-            Scalars of this step: d_loss_real, d_loss_generated, g_loss, d_accuracy_real, d_accuracy_generated (shares
-            of the real and generated images that D classified correctly before its update) and `batch_diversity`.
+            Scalars of this step: d_loss_real, d_loss_generated, g_loss, d_accuracy_real, d_accuracy_generated (the
+            shares of real and generated images that D classified correctly before its update) and `batch_diversity`.
         """
         real_pixels, g_latents, *d_latents = batch
         real_images = images.to_images(ops.cast(real_pixels, "float32"), self.output_activation)
 
-        # 1. The generated images that D learns from: drawn from latents of their own, or shared with G's update.
+        # 1. The generated images that D learns from: drawn from their own latents, or shared with G's update.
         if d_latents:
             with _FrozenStatistics(self.generator):
                 d_images = self.generator(d_latents[0], training=True)
@@ -180,7 +180,7 @@ class GAN(backend.Step, keras.Model):
         return {**self.objective.d_losses(*logits), **self.objective.d_accuracies(*logits)}
 
     def _penalty(self, real_images, generated_images):
-        """R1 and R2 on some of the images; a kind that is None or of weight 0 is left out."""
+        """R1 and R2 on some of the images; a kind that is None or has weight 0 is left out."""
         penalty = 0.0
         for gamma, batch in ((self.r1, real_images), (self.r2, generated_images)):
             if gamma and batch is not None:
@@ -194,25 +194,25 @@ class GAN(backend.Step, keras.Model):
             return self.objective.g_loss(self._logits(generated_images), real_logits)
 
     def _logits(self, seen_images):
-        """D's logits (n, 1) float32 in training mode, of augmented images where there is an augmentation."""
+        """D's logits (n, 1) float32 in training mode, for augmented images if there is an augmentation."""
         if self.augment is not None:
             seen_images = self.augment(seen_images, self.augment_seed)
         return ops.cast(self.discriminator(seen_images, training=True), "float32")
 
     def _update_average(self):
-        # A short run would otherwise average in its random start: let the memory grow with the steps made.
+        # The decay starts low and grows with the steps, so that a short run does not average in its random start.
         step = ops.cast(self.optimizer.iterations, "float32")
         decay = ops.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
         for average, current in zip(self.averaged_generator.weights, self.generator.weights, strict=True):
-            # Written so that a decay of 0 copies to the last bit.
+            # Written so that a decay of 0 copies exactly.
             average.assign(decay * average + (1.0 - decay) * ops.cast(current, average.dtype))
 
 
 def batch_diversity(real_images, generated_images):
-    """How different the images of a generated batch are, relative to a real batch: near 0 in mode collapse.
+    """How varied the images of a generated batch are, relative to a real batch: near 0 in mode collapse.
 
-    It is the mean distance from an image to its nearest neighbour in its batch, generated over real; as many are
-    compared as the real batch has, since nearest neighbours come closer as a batch grows.
+    It is the mean distance from an image to its nearest neighbour in its batch, for generated images divided by the
+    same for real ones. Both batches are of the real one's size, since neighbours come closer as a batch grows.
     """
     generated = _nearest_distance(generated_images[: ops.shape(real_images)[0]])
     return generated / ops.maximum(_nearest_distance(real_images), 1e-6)
@@ -228,7 +228,7 @@ def _nearest_distance(batch):
 
 
 class _FrozenStatistics:
-    """Restores a network's moving statistics (batch norm's) after it has served another network's update."""
+    """Restores a network's moving statistics (batch norm's) after it was used in another network's update."""
 
     def __init__(self, network):
         self.variables = network.non_trainable_weights

@@ -1,4 +1,4 @@
-"""What a training run writes down: tables of numbers that survive interruptions, curves, TensorBoard events."""
+"""The logs of a training run: tables that survive interruptions, curves, TensorBoard events."""
 
 import csv
 from pathlib import Path
@@ -11,12 +11,12 @@ NUMBERS = ("d_loss_real", "d_loss_generated", "g_loss", "d_accuracy_real", "d_ac
 
 
 class Table:
-    """A csv file that grows by a row at a time and can be cut back to an earlier step.
+    """A csv file that grows row by row and can be cut back to an earlier step.
 
     Args:
-        path: the file; made with its heading when missing.
-        columns: names; "step" must be among them. Further ones that the file has already stay.
-        keep_to: rows of later steps are removed: what an interrupted run wrote after the state it resumes from.
+        path: the file; it is created with its header if missing.
+        columns: names; "step" must be among them. Other columns that the file already has are kept.
+        keep_to: rows of later steps are removed: an interrupted run wrote them after the state it resumes from.
     """
 
     def __init__(self, path, columns, keep_to):
@@ -31,13 +31,13 @@ class Table:
             writer.writerows({name: row.get(name, "") for name in self.columns} for row in rows)
 
     def add(self, row):
-        """Append a row, a dictionary by column; what is missing or None stays empty."""
+        """Append a row, a dictionary by column; values that are missing or None are left empty."""
         with self.path.open("a", newline="", encoding="utf-8") as file:
             csv.DictWriter(file, self.columns).writerow({name: _text(row.get(name)) for name in self.columns})
 
 
 def read_table(path):
-    """The rows of a table as dictionaries, numbers as floats and empty fields as None; [] where there is no file.
+    """The rows of a table as dictionaries, numbers as floats and empty fields as None; [] if there is no file.
 
     A last line that a crash cut short is left out.
     """
@@ -66,7 +66,7 @@ def _value(field):
 
 
 def draw_losses(rows, path):
-    """Draw the losses and D's accuracies of the rows of steps.csv as a PNG."""
+    """Plot the losses, D's accuracies and the batch diversity in the rows of steps.csv as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -99,7 +99,7 @@ class TensorBoard:
         self._writer = tensorboardX.SummaryWriter(str(folder))
 
     def scalars(self, step, numbers):
-        """Write a dictionary of numbers; None is left out."""
+        """Write a dictionary of scalars; None is left out."""
         for name, value in numbers.items():
             if value is not None:
                 self._writer.add_scalar(name, value, step)
@@ -109,7 +109,7 @@ class TensorBoard:
         self._writer.add_image(name, pixels, step, dataformats="HWC")
 
     def flush(self):
-        """Bring what was written to the disk."""
+        """Flush the events to disk."""
         self._writer.flush()
 
 

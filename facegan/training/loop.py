@@ -17,7 +17,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class OutOfMemoryError(ValueError):
-    """The memory is not enough for a training step."""
+    """There is not enough memory for a training step."""
 
 
 class DiskFullError(ValueError):
@@ -29,8 +29,8 @@ class Schedule:
     """How long a run is and when it saves, in steps.
 
     Attributes:
-        total: steps of the whole run.
-        epoch: steps of an epoch: of one row in log.csv.
+        total: steps in the whole run.
+        epoch: steps in an epoch, which is one row in log.csv.
         save_every: steps between two saved generators.
         by_steps: whether saved files are numbered by steps rather than epochs.
     """
@@ -45,7 +45,7 @@ class Schedule:
         return math.ceil(self.total / self.epoch)
 
     def saves_at(self, step):
-        """Whether a generator is saved after this step, the last of an epoch."""
+        """Whether a generator is saved after this step, which ends an epoch."""
         return step % self.save_every == 0 or step == self.total
 
     def number(self, step):
@@ -53,19 +53,19 @@ class Schedule:
         return f"{step:06d}" if self.by_steps else f"{math.ceil(step / self.epoch):03d}"
 
     def step_of(self, path):
-        """The step at which a file with such a number was saved, or the end of its epoch."""
+        """The step at which a file with such a number was saved, or the last step of its epoch."""
         return int(path.stem.rsplit("_", 1)[1].removeprefix("e")) * (1 if self.by_steps else self.epoch)
 
 
 class LearningRateDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that is constant and then falls in a straight line, to reach 0 after the run's last update.
+    """A learning rate that is constant and then falls linearly, reaching 0 after the run's last update.
 
-    What keeps a GAN from its best at a constant rate is the noise of its large steps: the two networks circle each
-    other. Taking ever smaller steps at the end is how language models are trained too (Hu et al. 2024, "MiniCPM", 4).
-    The rate follows from the number of the update alone, so a resumed run needs no memory of it.
+    At a constant rate, the noise of large steps keeps a GAN from its best: the two networks circle each other. Language
+    models are also trained with ever smaller steps at the end (Hu et al. 2024, "MiniCPM", section 4). The rate depends
+    only on the number of the update, so a resumed run needs no memory of it.
 
     Args:
-        rate: the rate at first.
+        rate: the initial rate.
         updates: how often the optimizer updates its network in the whole run.
         share: the last part of the run, 0 to 1, over which the rate falls.
     """
@@ -90,12 +90,12 @@ def train(gan, batches, schedule, writer, *, on_collapse="warn", save_minutes=5.
     Args:
         gan: a compiled `gan.GAN`. batches: a `batches.Batches`. schedule: a `Schedule`.
         writer: a `run_writer.RunWriter` or `SilentWriter`.
-        on_collapse: "warn", "stop" (raises `recorder.CollapseError`) or "restore": back to the last good state, then
-            on with a new seed.
+        on_collapse: "warn", "stop" (raises `recorder.CollapseError`) or "restore": go back to the last good state and
+            continue with a new seed.
         save_minutes: minutes between states that are saved even within an epoch.
 
     Raises:
-        recorder.CollapseError; OutOfMemoryError; DiskFullError; KeyboardInterrupt or Terminated once the state is
+        recorder.CollapseError; OutOfMemoryError; DiskFullError; KeyboardInterrupt or Terminated, after the state was
         saved.
     """
     recorder = recording.Recorder(
@@ -110,7 +110,7 @@ def train(gan, batches, schedule, writer, *, on_collapse="warn", save_minutes=5.
     with explained_limits(), _stop_on_signals(recorder), contextlib.ExitStack() as stack:
         stack.callback(writer.close)
         while recorder.step < schedule.total:
-            # A restarted run draws from another seed; restarts of seed 5 must never meet seed 6.
+            # A restarted run draws from another stream; restarts of seed 5 must never coincide with seed 6.
             batches.reseed(seed, recorder.progress.restarts)
             try:
                 _fit(gan, batches, schedule, recorder)
@@ -123,7 +123,7 @@ def train(gan, batches, schedule, writer, *, on_collapse="warn", save_minutes=5.
 
 
 def _fit(gan, batches, schedule, recorder):
-    """One call of `fit()` for the rest of a begun epoch, then one for all whole epochs after it."""
+    """Call `fit()` once for the rest of an interrupted epoch, then once for all epochs after it."""
     epoch, begun = divmod(recorder.step, schedule.epoch)
     options = {"callbacks": [recorder], "verbose": 1 if sys.stdout.isatty() else 0, "shuffle": False}
     if begun:
@@ -138,7 +138,7 @@ def _fit(gan, batches, schedule, recorder):
 
 @contextlib.contextmanager
 def _stop_on_signals(recorder):
-    """Ctrl-C and SIGTERM let the step end and the state be saved; a second one stops at once."""
+    """After Ctrl-C or SIGTERM, finish the step and save the state; a second one stops at once."""
 
     def ask(kind):
         def handler(signum, frame):
@@ -161,7 +161,7 @@ def _stop_on_signals(recorder):
 
 @contextlib.contextmanager
 def explained_limits():
-    """Turn the words of any library for a full memory or disk into OutOfMemoryError and DiskFullError."""
+    """Turn any library's error for exhausted memory or a full disk into OutOfMemoryError or DiskFullError."""
     try:
         yield
     except Exception as error:

@@ -1,7 +1,7 @@
 """What the two networks minimise: losses of logits, which are positive where D takes an image for real.
 
-Each class has the same methods. `d_losses` and `d_accuracies` are given the logits (n, 1) of real and of generated
-images, or None for those that an update leaves out; a `paired` loss needs both.
+All classes have the same methods. `d_losses` and `d_accuracies` take the logits (n, 1) of real and of generated images,
+or None for those that an update leaves out; a `paired` loss needs both.
 """
 
 import math
@@ -13,7 +13,7 @@ class CrossEntropy:
     """Binary cross-entropy with the non-saturating generator loss (Goodfellow et al. 2014).
 
     Args:
-        label_smoothing: one-sided: D's target for real images is 1 minus it (Salimans et al. 2016).
+        label_smoothing: one-sided; D's target for real images is 1 minus this (Salimans et al. 2016).
     """
 
     paired = False
@@ -46,7 +46,7 @@ class CrossEntropy:
         return shares
 
     def g_loss(self, generated_logits, real_logits):
-        """G's mean loss. `real_logits` are for paired losses, None for others."""
+        """G's mean loss. `real_logits` are needed for paired losses, and None for others."""
         return self.cross_entropy(generated_logits, 1.0)
 
     @staticmethod
@@ -75,17 +75,17 @@ class Hinge(CrossEntropy):
 
 
 class Relativistic(CrossEntropy):
-    """The relativistic pairing loss: which image of a real and a generated one is more real?
+    """The relativistic pairing loss: of a real and a generated image, which looks more real?
 
-    Jolicoeur-Martineau 2018; with penalties on D's gradient (`GAN`'s r1 and r2) Huang et al. 2024, "The GAN is dead;
-    long live the GAN!". Both of D's logged losses and accuracies are those of the pairs.
+    Jolicoeur-Martineau 2018; with penalties on D's gradient (`GAN`'s r1 and r2), Huang et al. 2024, "The GAN is dead;
+    long live the GAN!". D's two logged losses are the same, that of the pairs, and so are its two accuracies.
     """
 
     paired = True
     floor = 0.0
 
     def d_losses(self, real_logits, generated_logits):
-        """See `CrossEntropy.d_losses`; both sets are of equal size."""
+        """See `CrossEntropy.d_losses`; both sets must have the same size."""
         loss = ops.mean(ops.softplus(generated_logits - real_logits))
         return {"d_loss_real": loss, "d_loss_generated": loss}
 
@@ -95,7 +95,7 @@ class Relativistic(CrossEntropy):
         return {"d_accuracy_real": share, "d_accuracy_generated": share}
 
     def g_loss(self, generated_logits, real_logits):
-        """See `CrossEntropy.g_loss`; fewer real logits than generated ones are used again in turn."""
+        """See `CrossEntropy.g_loss`; if there are fewer real logits than generated ones, they are repeated."""
         repeats = generated_logits.shape[0] // real_logits.shape[0]
         return ops.mean(ops.softplus(ops.tile(real_logits, (repeats, 1)) - generated_logits))
 

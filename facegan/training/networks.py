@@ -5,7 +5,7 @@ from facegan.training import devices, presets
 import keras
 from keras import layers
 
-# Keras's own momentum of 0.99 remembers hundreds of steps; these are the paper's implementations' settings.
+# Keras's default momentum of 0.99 averages over hundreds of steps; these are the settings of DCGAN implementations.
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-5
 
@@ -17,8 +17,8 @@ def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=F
         preset: a row of `presets.PRESETS`.
         image_shape: (height, width, channels); sides that `presets.count_downsamplings` accepts.
         latent_dim: length of a latent; the preset's if None.
-        dtype: Keras dtype policy of the layers; the global one if None. The last layer is float32 under any.
-        to_train: whether it is to be trained: under TensorFlow on a CPU it is then made of `fast_cpu_layers`, which
+        dtype: Keras dtype policy of the layers; the global one if None. The last layer is always float32.
+        to_train: whether it will be trained: under TensorFlow on a CPU it is then built of `fast_cpu_layers`, which
             give the results of Keras's layers in less time.
 
     Returns:
@@ -38,7 +38,7 @@ def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=F
     for filters, kernel in preset.stem_layers:
         x = source.Conv2DTranspose(filters, kernel, padding="same", **_weights(preset, dtype))(x)
         x = _generator_tail(x, preset, dtype, source)
-    # Cut to the number of blocks that this size needs, or the last one, nearest to full resolution, repeated.
+    # Use as many blocks as this size needs; if there are too few, repeat the last one, nearest to full resolution.
     for filters, kernel in (preset.upsampling_blocks + preset.upsampling_blocks[-1:] * hidden)[:hidden]:
         x = source.Conv2DTranspose(filters, kernel, strides=2, padding="same", **_weights(preset, dtype))(x)
         x = _generator_tail(x, preset, dtype, source)
@@ -55,11 +55,11 @@ def build_discriminator(preset, image_shape, dtype=None, to_train=False):
         preset, image_shape, dtype, to_train: as for `build_generator`.
 
     Returns:
-        A Functional model, images (n, height, width, channels) → logits (n, 1) float32, positive for real. It ends
-        in a logit rather than a probability so that the loss stays exact where a sigmoid would round to 0 or 1.
+        A Functional model, images (n, height, width, channels) → logits (n, 1) float32, positive for real. It ends in a
+        logit rather than a probability so that the loss stays exact where a sigmoid would round to 0 or 1.
     """
     count = presets.count_downsamplings(*image_shape[:2])
-    # As for the generator; a preset may have further blocks, below the smallest map of the generator.
+    # As in the generator; a preset may have additional blocks, below the generator's smallest map.
     further = len(preset.downsampling_blocks) - presets.count_downsamplings(*preset.image_shape[:2])
     blocks = preset.downsampling_blocks[:1] * (count + further) + preset.downsampling_blocks
     source = _source(to_train)
@@ -82,7 +82,7 @@ def build_discriminator(preset, image_shape, dtype=None, to_train=False):
 
 
 def _source(to_train):
-    """The module from which convolutions and leaky ReLU are taken."""
+    """The module that convolutions and leaky ReLU are taken from."""
     if to_train and keras.backend.backend() == "tensorflow" and devices.find_device().kind == "cpu":
         from facegan.training import fast_cpu_layers
 
@@ -91,7 +91,7 @@ def _source(to_train):
 
 
 def _generator_tail(x, preset, dtype, source):
-    """What follows every layer of the generator but the last: batch norm, activation, dropout."""
+    """What follows every generator layer but the last: batch norm, activation, dropout."""
     if preset.batch_norm:
         x = _batch_norm(preset, dtype)(x)
     if preset.activation == "relu":
@@ -106,7 +106,7 @@ def _weights(preset, dtype):
 
 
 def _initializer(preset):
-    # Unseeded initializers of Keras draw from its global seed, so one `set_random_seed` fixes all of them.
+    # Keras's unseeded initializers draw from its global seed, so one `set_random_seed` fixes them all.
     if preset.initializer == "normal":
         return keras.initializers.RandomNormal(stddev=0.02)
     if preset.initializer == "truncated_normal":

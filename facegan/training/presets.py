@@ -1,7 +1,7 @@
 """The named configurations, one row each. Standard library only.
 
-A row is all there is to know about a preset: `networks` builds what it describes, `gan` trains by its rule. An option
-that is left out on the command line takes the row's value.
+A row holds everything about a preset: `networks` builds what it describes, and `gan` trains by its rule. An option left
+out on the command line takes the row's value.
 """
 
 import dataclasses
@@ -10,35 +10,35 @@ import json
 
 @dataclasses.dataclass(frozen=True)
 class Preset:
-    """One configuration. A layer is written (filters, kernel); lists of layers are in the order of the data.
+    """One configuration. A layer is written (filters, kernel); layers are listed from input to output.
 
     Attributes:
-        about: one line for --help: what it draws, after whom, how long.
+        about: one line on what it draws, where it comes from and how long it takes.
         image_shape: (height, width, channels) that the row was written for; a data set may have another.
-        output: activation of the generator's last layer; it fixes the range of images, see `images.to_images`.
-        latent_dim, latent_prior: length of a latent; its numbers are "normal" or "uniform" over (−1, 1).
+        output: activation of the generator's last layer; it sets the range of images, see `images.to_images`.
+        latent_dim, latent_prior: a latent's length, and its distribution: "normal", or "uniform" over (−1, 1).
         stem: channels of the smallest feature map, which a Dense layer makes from the latent.
         stem_layers: layers at that smallest size.
         upsampling_blocks: transposed convolutions of stride 2.
-        head: kernel of the layer to the image's channels: a convolution, or with `head_upsamples` the last transposed
-            convolution of stride 2.
+        head: kernel of the layer that outputs the image's channels: a convolution, or with `head_upsamples` the last
+            transposed convolution of stride 2.
         d_stem: the discriminator's convolution at full size before the first downsampling block, or None.
         downsampling_blocks: convolutions of stride 2.
-        bias: whether convolutions and Dense layers have one.
-        batch_norm, d_batch_norm: on every layer of the generator but the last, of the discriminator but the first.
-        activation, slope: the generator's, "leaky_relu" or "relu"; the discriminator's is always leaky, of that slope.
-        dropout: rate in the generator after every layer but the last.
-        d_dropout, d_dropout_each: rate in the discriminator, after each block or once before the logit.
-        initializer: "glorot_uniform", or "normal" and "truncated_normal" of standard deviation 0.02.
+        bias: whether convolutions and Dense layers have a bias.
+        batch_norm, d_batch_norm: on every generator layer but the last; on every discriminator layer but the first.
+        activation: the generator's, "leaky_relu" or "relu"; the discriminator's is always leaky. slope: of leaky ReLU.
+        dropout: rate in the generator, after every layer but the last.
+        d_dropout, d_dropout_each: rate in the discriminator; after each block, or once before the logit.
+        initializer: "glorot_uniform", or "normal" or "truncated_normal" with standard deviation 0.02.
         update: how a step updates the networks, see `gan.GAN`: "alternating", "concatenated" or "summed".
-        shared_latents: whether D learns from images that G's update draws too, or from others of its own.
+        shared_latents: whether D learns from the images of G's update, or from others drawn for it.
         loss: see `gan.GAN`. r1, r2: weights of D's gradient penalties for images of `image_shape`; they are scaled with
-            the number of pixels. penalty_images: how many images of each kind they take.
-        mirror: whether half of the real images, at random, are shown mirrored.
-        learning_rate, beta_1, beta_2: of Adam.
+            the number of pixels. penalty_images: how many images of each kind they are computed on.
+        mirror: whether half of the real images, chosen at random, are mirrored.
+        learning_rate, beta_1, beta_2: Adam's.
         d_rate: the discriminator's learning rate as a multiple of the generator's (Heusel et al. 2017).
-        lr_decay: the last share of a run in which both learning rates fall to 0, see `loop.LearningRateDecay`.
-        ema_decay: decay of the exponential moving average of the generator's weights; 0 keeps none.
+        lr_decay: the last share of a run, over which both learning rates fall to 0, see `loop.LearningRateDecay`.
+        ema_decay: decay of the exponential moving average of the generator's weights; with 0 there is no average.
         epochs or steps: length of a run; a row with steps counts `save_every` in steps too.
     """
 
@@ -92,7 +92,7 @@ class Preset:
         return self.update != "summed"
 
     def fields_without(self, names):
-        """The fields but those of some names and but descriptions, as plain JSON."""
+        """The fields as plain JSON, without those of these names and without the descriptive ones."""
         fields = json.loads(json.dumps(dataclasses.asdict(self)))
         return {name: value for name, value in fields.items() if name not in {*names, "about", "image_shape"}}
 
@@ -184,7 +184,7 @@ PRESETS = {
         downsampling_blocks=((64, 3), (64, 3)),
         d_dropout=0.4,
         d_dropout_each=True,
-        # With Keras's default, larger weights D overpowered G within 500 steps in two runs of three.
+        # With Keras's default weights, which are larger, D overpowered G within 500 steps in two runs of three.
         initializer="normal",
         batch_size=256,
         update="concatenated",
@@ -255,16 +255,16 @@ def count_downsamplings(height, width):
     """How often both sides can be halved to reach 4 to 7 pixels: 80x80 four times, to 5x5.
 
     Raises:
-        ValueError: they cannot, or not equally often; `nearest_size` can.
+        ValueError: they cannot, or not equally often; `nearest_size` gives a size that can.
     """
     counts = {_downsamplings_of_side(side) for side in (height, width)}
     if len(counts) == 1 and None not in counts:
         return counts.pop()
-    raise ValueError(f"images of {height}x{width} cannot be halved to 4 to 7 pixels on both sides equally often")
+    raise ValueError(f"the sides of {height}x{width} images cannot be halved equally often to 4 to 7 pixels")
 
 
 def nearest_size(height, width):
-    """The (height, width) closest in pixels that `downsampling_blocks` takes."""
+    """The closest (height, width) in pixels that `count_downsamplings` accepts."""
     candidates = [
         (abs(h - height) + abs(w - width), h, w)
         for count in range(1, 9)

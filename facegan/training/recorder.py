@@ -1,4 +1,4 @@
-"""Decides what is due after each step and epoch of a run: log, save, warn, stop. A writer does the writing."""
+"""Decides what is due after each step and epoch of a run: logging, saving, warning, stopping. A writer writes it."""
 
 import dataclasses
 import sys
@@ -26,13 +26,13 @@ class CollapseError(Exception):
 
 @dataclasses.dataclass
 class Progress:
-    """How far a run is, and all that it must remember beside its variables. It is saved with every state.
+    """How far a run has got, and what else it must remember besides its variables. It is saved with every state.
 
     Attributes:
         step: steps made. seconds: of training, over all parts of the run.
         restarts: how often the run went back after a failure.
-        sums, summed: sums of the numbers over the epoch so far, and over how many steps.
-        collapses: the kinds of failure seen. watch: of the collapse watch.
+        sums, summed: sums of the logged values over the epoch so far, and the number of steps in them.
+        collapses: the kinds of failure seen. watch: the state of the collapse watch.
         suspect: whether the newest state on disk may turn out to be bad.
         best: the Fréchet distance of the best generator so far, None before the first measurement.
     """
@@ -49,18 +49,18 @@ class Progress:
 
     @classmethod
     def from_record(cls, record):
-        """Read what `dataclasses.asdict` gave."""
+        """Rebuild a `Progress` from what `dataclasses.asdict` gave."""
         return cls(**{**record, "watch": collapse.WatchState(**record["watch"])})
 
     def add(self, numbers):
-        """Count a step and its numbers."""
+        """Count a step and add its values to the sums."""
         self.step += 1
         self.summed += 1
         for name, value in numbers.items():
             self.sums[name] = self.sums.get(name, 0.0) + value
 
     def means(self):
-        """Means of the numbers over the epoch so far."""
+        """The means of the logged values over the epoch so far."""
         return {name: value / self.summed for name, value in self.sums.items()}
 
 
@@ -68,7 +68,7 @@ class Recorder(keras.callbacks.Callback):
     """Decides what is due after a step and after an epoch of `fit()`.
 
     Args:
-        gan: a compiled `gan.GAN`. schedule: a `loop.Schedule`. batch_size: images of a step, for the rate.
+        gan: a compiled `gan.GAN`. schedule: a `loop.Schedule`. batch_size: images per step, for the printed rate.
         writer: a `run_writer.RunWriter`, or a `SilentWriter` in processes that write nothing.
         only_warn: whether a failure is only reported, not raised.
         save_minutes: minutes between states that are saved even within an epoch.
@@ -94,13 +94,13 @@ class Recorder(keras.callbacks.Callback):
         return [gan.augment_seed.state, *(variable for owner in owners for variable in owner.variables)]
 
     def resume(self, record):
-        """Continue where a saved state left the run, or begin it; later rows of the tables are removed."""
+        """Continue from a saved state, or start the run; later rows of the tables are removed."""
         self.progress = Progress.from_record(record) if record else Progress()
         if record and self.step < self.schedule.total:
             print(f"resuming at step {self.step:,} of {self.schedule.total:,}", flush=True)
         self.watch = collapse.Watch(self.progress.watch, self.gan.objective.floor)
         if not self.only_warn:
-            # What an earlier part of the run only warned of must be able to stop this one.
+            # A failure that an earlier part of the run only warned of must be able to stop this one.
             self.watch.state.reported = []
         self.first_step, self.first_seconds = self.step, self.progress.seconds
         self.writer.open_tables(self.step, self.step - self.progress.summed)
@@ -112,7 +112,7 @@ class Recorder(keras.callbacks.Callback):
         return self.progress.step
 
     def seconds(self):
-        """Seconds that the run has trained, over all its parts."""
+        """Seconds of training, over all parts of the run."""
         return self.first_seconds + time.monotonic() - self.begun
 
     def on_train_batch_end(self, batch, logs=None):
@@ -143,7 +143,7 @@ class Recorder(keras.callbacks.Callback):
         self.between_steps()
 
     def between_steps(self):
-        """Save the state when it is time, stop when asked to, print a line in a long epoch."""
+        """Save the state when it is time, stop when asked to, and print progress during a long epoch."""
         now, stop = time.monotonic(), self.reason_to_stop()
         if stop or now - self.saved_at > self.save_seconds:
             self.save_state()
@@ -153,18 +153,18 @@ class Recorder(keras.callbacks.Callback):
             self.print_progress()
 
     def reason_to_stop(self):
-        """The exception to end with, or None; processes that train one GAN must end together or would wait forever."""
+        """The exception to end with, or None; processes that train one GAN must end together, or some wait forever."""
         if devices.is_shared() and self.step % STEPS_PER_ROW:
             return None
         return REASONS_TO_STOP[devices.largest(REASONS_TO_STOP.index(self.stop))]
 
     def log_epoch(self, numbers):
-        """Write the row of an epoch, whole or so far."""
+        """Write the row of an epoch, complete or so far."""
         row = {"epoch": -(-self.step // self.schedule.epoch), "step": self.step, "seconds": round(self.seconds(), 1)}
         self.writer.log_epoch({**row, **numbers, "collapse": "; ".join(self.progress.collapses)})
 
     def print_progress(self):
-        """One line: steps, time left, rate, mean numbers of the epoch so far."""
+        """Print one line: steps, time left, rate, mean values of the epoch so far."""
         rate = (self.step - self.first_step) / max(time.monotonic() - self.begun, 1e-9)
         left = duration((self.schedule.total - self.step) / max(rate, 1e-9))
         numbers = "  ".join(f"{name} {value:.3f}" for name, value in self.progress.means().items())
@@ -184,7 +184,7 @@ class Recorder(keras.callbacks.Callback):
         """Go back to the newest state from before a failure.
 
         Returns:
-            None, or where that is not possible the reason.
+            None, or the reason if that is not possible.
         """
         restarts = self.progress.restarts + 1
         if restarts > MOST_RESTARTS:
@@ -192,7 +192,7 @@ class Recorder(keras.callbacks.Callback):
         record = self.writer.load_state(self.variables(), before_step=finding.since - 1)
         if record is None:
             return "no state was saved before the failure"
-        devices.largest(0)  # waits for all: no process may still be reading what is now removed
+        devices.largest(0)  # waits for all processes: none may still be reading what is now removed
         self.writer.discard_after(record["step"])
         self.resume({**record, "best": self.progress.best, "collapses": self.progress.collapses, "restarts": restarts})
         self.save_state()
@@ -202,20 +202,20 @@ class Recorder(keras.callbacks.Callback):
     def save_state(self):
         """Write the state from which the same command resumes."""
         self.synchronise()
-        # A newest state that was saved while suspect is replaced; the good ones behind it stay.
+        # If the newest state was saved while suspect, it is replaced; the good ones before it stay.
         replace = self.progress.suspect
         self.progress.seconds, self.progress.suspect = self.seconds(), self.watch.suspect
         self.writer.save_state(self.variables(), dataclasses.asdict(self.progress), rotate=not replace)
         self.saved_at = time.monotonic()
 
     def save_generator(self):
-        """Save both networks and draw the averaged generator's faces; returns its figures by name."""
+        """Save both networks, draw the averaged generator's faces, and return its metrics by name."""
         distance, figures = self.writer.save_networks(self.gan, self.step, self.progress.best)
         if distance is not None and (self.progress.best is None or distance < self.progress.best):
             self.progress.best = distance
         return figures
 
     def synchronise(self):
-        """Under JAX, `fit()` holds the state itself and brings the variables up to date only when asked."""
+        """Under JAX, `fit()` holds the state itself and updates the variables only when asked."""
         if hasattr(self.gan, "jax_state_sync"):
             self.gan.jax_state_sync()

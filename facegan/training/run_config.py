@@ -11,8 +11,8 @@ from facegan.common import files
 from facegan.training import checkpoints, devices
 
 NAME = "config.json"
-# How long a run is, how often it saves and where it runs may change when it resumes. Where it runs changes the result's
-# last bits, and its length changes the learning rate where that decays.
+# A run's length, how often it saves and where it runs may change when it resumes. Where it runs changes the last bits
+# of the result, and its length changes a decaying learning rate.
 MAY_DIFFER = ("data", "epochs", "steps", "save_every", "save_minutes", "on_collapse", "quality", "held_out_rows")
 NOTED = ("precision", "device", "xla", "backend", "versions")
 
@@ -22,12 +22,12 @@ class RunConfig:
     """Everything that a run depends on, as config.json keeps it.
 
     Attributes:
-        preset to quality: as train_gan.py's options of these names, those left out replaced by the preset's.
+        preset to quality: train_gan.py's options of these names, with the preset's values for those left out.
         preset_row: the preset's fields that no option changes.
-        fingerprint: of the data set. image_shape: (height, width, channels).
+        fingerprint: the data set's. image_shape: (height, width, channels).
         latent_prior: "normal" or "uniform".
         precision: a Keras dtype policy. device: count, kind and name. xla: whether a step is compiled with XLA.
-        versions: of Python and the libraries that compute, by name.
+        versions: of Python, Keras, numpy and the backend, by name.
         held_out_rows: rows of the data set kept out of training.
     """
 
@@ -70,9 +70,9 @@ def resolve(options, preset, *, image_shape, fingerprint, held_out):
     """Gather a run's settings.
 
     Args:
-        options: of train_gan.py, with the preset's values where they were left out.
+        options: train_gan.py's, with the preset's values for those left out.
         preset: a row of `presets.PRESETS`.
-        image_shape: (height, width, channels). fingerprint: of the data set. held_out: rows kept out of training.
+        image_shape: (height, width, channels). fingerprint: the data set's. held_out: rows kept out of training.
 
     Returns:
         A `RunConfig`.
@@ -84,7 +84,7 @@ def resolve(options, preset, *, image_shape, fingerprint, held_out):
     names = {field.name for field in dataclasses.fields(RunConfig)} - {"precision"}
     versions = {name: importlib.metadata.version(name) for name in ("keras", "numpy", backend)}
     given = {name: value for name, value in vars(options).items() if name in names}
-    # D's gradient at an image of more pixels is spread over more of them.
+    # In an image with more pixels, D's gradient is spread over more of them.
     pixels = math.prod(image_shape[:2]) / math.prod(preset.image_shape[:2])
     penalties = {name: getattr(preset, name) * pixels for name in ("r1", "r2") if given[name] is None}
     return RunConfig(
@@ -103,15 +103,15 @@ def resolve(options, preset, *, image_shape, fingerprint, held_out):
 
 
 def check_same_run(folder, config):
-    """Refuse to mix two runs in one folder, and print those differences that are allowed but change the last bits.
+    """Refuse to mix two runs in one folder, and print the differences that are allowed but change the last bits.
 
-    A folder without a state holds no run yet: one that ran out of memory may try again with a smaller batch.
+    A folder without a state holds no run yet: a command that ran out of memory may try again with a smaller batch.
 
     Args:
-        folder: the run folder, with or without a config.json. config: the `RunConfig` of the present command.
+        folder: the run folder, with or without a config.json. config: the `RunConfig` of the current command.
 
     Returns:
-        The names of the settings that differ and may.
+        The names of the settings that differ, all of which may.
 
     Raises:
         ValueError: its config.json has other settings, or cannot be read.
@@ -127,13 +127,13 @@ def check_same_run(folder, config):
     differing = [name for name in now if before.get(name) != now[name]]
     refused = [name for name in differing if name not in MAY_DIFFER + NOTED]
     if "precision" in differing and "mixed_float16" in (before.get("precision"), now["precision"]):
-        refused.append("precision")  # its optimizers keep the scale of the loss, others do not
+        refused.append("precision")  # under mixed_float16 the optimizers' state includes a loss scale
     if refused:
         listed = "; ".join(f"{name} was {before.get(name)}, is {now[name]}" for name in refused)
         raise ValueError(f"{folder}: holds a run with other settings ({listed}); name another folder")
     for name in NOTED:
         if name in differing:
-            print(f"note: {name} was {before.get(name)}, is {now[name]}: the run resumes, but not to the bit")
+            print(f"note: {name} was {before.get(name)}, is {now[name]}: the run resumes, but its last bits may differ")
     return differing
 
 

@@ -1,4 +1,4 @@
-"""Writes a run folder: tables, generators, pictures, states. A silent twin serves the processes that write nothing."""
+"""Writes a run folder: tables, generators, pictures, states. `SilentWriter` is for processes that write nothing."""
 
 import shutil
 import sys
@@ -20,10 +20,10 @@ class RunWriter:
 
     Args:
         folder: the run folder, which exists. schedule: a `loop.Schedule`.
-        notes: what to put into every saved network; "latent_prior" among them.
+        notes: what to store in every saved network, including "latent_prior".
         make_metric: a function that makes the `quality.QualityMetric` of saved generators, or None to measure nothing;
             it is called when the first one is saved, since it reads thousands of real images.
-        remedies: a sentence for people by kind of `collapse.Finding`.
+        remedies: what to try, by kind of `collapse.Finding`.
     """
 
     def __init__(self, folder, schedule, notes, make_metric=None, remedies=None):
@@ -53,10 +53,10 @@ class RunWriter:
         checkpoints.discard_after(self.folder, step)
 
     def open_tables(self, step, epoch_start):
-        """Open the tables, cut back to where the run is, and the events.
+        """Open the TensorBoard events, and the tables without rows later than the state that the run resumes from.
 
         Args:
-            step: steps made. epoch_start: steps made at the last epoch's end.
+            step: steps made. epoch_start: steps made by the end of the last complete epoch.
         """
         columns = ("epoch", "step", "seconds", *logs.NUMBERS, *self.figures, "collapse")
         self.log = logs.Table(self.folder / "log.csv", columns, epoch_start)
@@ -88,7 +88,7 @@ class RunWriter:
             gan: a `gan.GAN`. step: steps made. best: the Fréchet distance of the best generator so far, or None.
 
         Returns:
-            (Fréchet distance or None where nothing is measured, figures by name).
+            (Fréchet distance, or None if nothing is measured; metrics by name).
         """
         generator = devices.own_copy(gan.averaged_generator)
         number = self.schedule.number(step)
@@ -106,7 +106,7 @@ class RunWriter:
             return self.measure(path, draw, best) if self.make_metric else (None, {})
 
     def draw_pictures(self, pixels, step):
-        """Draw the fixed faces, all drawings of them so far as a film, and the losses."""
+        """Draw the fixed faces, an animation of all drawings of them so far, and the losses."""
         picture = images.grid(pixels, columns=7, numbers=FIXED_FACES)
         prefix = "generated_plot_" if self.schedule.by_steps else "generated_plot_e"
         with files.atomic_write(self.folder / f"{prefix}{self.schedule.number(step)}.png") as file:
@@ -118,7 +118,7 @@ class RunWriter:
         logs.draw_losses(logs.read_table(self.folder / "steps.csv"), self.folder / "losses.png")
 
     def measure(self, path, draw, best):
-        """Measure the generator saved at `path`, and keep a copy of its file when it is the best so far."""
+        """Measure the generator saved at `path`, and keep a copy of its file if it is the best so far."""
         if self.metric is None:
             self.metric = self.make_metric()
             print(self.metric.describe(), flush=True)
@@ -133,14 +133,14 @@ class RunWriter:
         return distance, figures.logged()
 
     def close(self):
-        """Bring the events to the disk."""
+        """Flush the events to disk."""
         self.tensorboard.flush()
 
 
 class SilentWriter:
-    """Serves a process that trains the same GAN as the first one, and leaves all writing to that one.
+    """The writer of a process that trains the same GAN as the first one and leaves all writing to it.
 
-    It reads the state that the first process saves, so the run folder has to be visible from every host.
+    It reads the states that the first process saves, so the run folder must be visible from every host.
 
     Args:
         folder: the run folder.

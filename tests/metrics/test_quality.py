@@ -4,13 +4,14 @@ from facegan.metrics import plain_features, quality
 
 import numpy as np
 import pytest
-from portraits import portraits
+from PIL import Image, ImageFilter
+from portraits import portrait, portraits
 
 
 def means(pixels):
     """Two features that are easy to follow: an image's mean and deviation."""
     flat = pixels.reshape(len(pixels), -1) / 255
-    return np.stack([flat.mean(1), flat.std(1)], 1), None
+    return np.stack([flat.mean(1), flat.std(1)], 1)
 
 
 def mean_metric(pixels, held_out_rows=(), count=None):
@@ -29,7 +30,6 @@ def test_real_images_are_closer_than_changed_ones():
     assert real.kernel_distance < darker.kernel_low
     assert metric.floor.frechet_distance == pytest.approx(real.frechet_distance, abs=0.001)
     assert real.coverage > 0.9
-    assert real.face_share is None
 
 
 def test_a_metric_compares_with_held_out_rows_and_takes_its_floor_from_the_others(monkeypatch):
@@ -48,7 +48,7 @@ def test_a_metric_without_enough_held_out_rows_draws_from_all_and_says_so():
     assert not metric.held_out
     assert len(metric.real_rows) == 750
     assert metric.describe().startswith("quality: 1,000 generated against 750 real images, compared by their means")
-    assert "750 other real images" in metric.describe()
+    assert "1x real is the distance of 750 other real images (0.0" in metric.describe()
 
 
 def test_the_real_rows_are_random_but_the_same_every_time():
@@ -56,6 +56,11 @@ def test_the_real_rows_are_random_but_the_same_every_time():
     np.testing.assert_array_equal(first, second)
     assert len(first) == quality.REAL_COUNT
     assert first.mean() == pytest.approx(4500, rel=0.05)
+
+
+def test_too_few_images_for_a_floor_are_refused():
+    with pytest.raises(ValueError, match="3 images are too few"):
+        mean_metric(squares(3))
 
 
 def test_another_number_of_images_is_refused():
@@ -72,13 +77,89 @@ def test_a_log_gets_every_figure_that_has_a_label():
 
 
 def test_faces_are_told_from_other_images_and_each_kind_gets_its_features():
-    faces = portraits(12)
-    assert quality.are_faces(faces)
-    assert quality.QualityMetric(faces, count=4).floor.face_share > 0.5
+    pixels = portraits(12)
+    assert quality.are_faces(pixels)
+    assert "by what the face detector sees" in quality.QualityMetric(pixels, count=4).describe()
     assert not quality.are_faces(squares(20))
     metric = quality.QualityMetric(squares(20), count=2)
     assert metric.real_features.shape == (18, 256)
     assert "by their pixels" in metric.describe()
+
+
+def faces(count, seed):
+    """One face at random places, sizes and brightnesses, with a random tint: uint8 (count, 40, 40, 3)."""
+    random, photo = np.random.RandomState(seed), Image.fromarray(portrait(120))
+    pictures = np.empty((count, 40, 40, 3))
+    for picture in pictures:
+        left, top, side = *random.randint(0, 12, 2), random.randint(96, 108)
+        picture[:] = photo.resize((40, 40), Image.Resampling.BICUBIC, (left, top, left + side, top + side))
+    pictures *= random.uniform(0.6, 1.1, (count, 1, 1, 3))
+    return np.clip(pictures + random.normal(0, 2, pictures.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """A function from the damage done to other real faces to their `Figures`."""
+    metric = quality.QualityMetric(faces(600, 0), count=200, cache=quality.FeatureCache(faces(600, 0), quality.FACES))
+    return lambda damage: metric.figures(damage(faces(200, 1)))
+
+
+def test_other_real_faces_are_at_about_once_the_distance_of_real_ones(measured):
+    figures = measured(lambda pixels: pixels)
+    for name in ("times_real", *quality.PARTS):
+        assert 0.8 < getattr(figures, name) < 1.25
+
+
+def test_a_mesh_raises_texture(measured):
+    board = 8 * (np.indices((40, 40)).sum(0) % 2 * 2 - 1)[..., None]
+    figures = measured(lambda pixels: np.clip(pixels + board, 0, 255).astype(np.uint8))
+    assert figures.texture > 2 > figures.whole
+
+
+def blurred(pixels):
+    pictures = [Image.fromarray(image).filter(ImageFilter.GaussianBlur(1)) for image in pixels]
+    return np.stack([np.asarray(picture) for picture in pictures])
+
+
+def test_blur_raises_texture_and_detail(measured):
+    figures = measured(blurred)
+    assert min(figures.texture, figures.detail) > 2
+
+
+def test_halves_of_two_people_raise_the_whole(measured):
+    figures = measured(lambda pixels: np.concatenate([pixels[:, :, :20], np.roll(pixels, 1, 0)[:, :, 20:]], axis=2))
+    assert figures.whole > 2
+    assert figures.times_real > 1.3
+
+
+def test_lost_contrast_raises_every_part(measured):
+    def faded(pixels):
+        means = pixels.mean((1, 2), keepdims=True)
+        return np.rint(means + 0.6 * (pixels - means)).astype(np.uint8)
+
+    figures = measured(faded)
+    assert min(figures.whole, figures.texture, figures.detail) > 1.5
+
+
+def test_repeated_faces_have_no_diversity_and_little_coverage(measured):
+    figures = measured(lambda pixels: pixels[np.arange(len(pixels)) % 10])
+    assert figures.nearest_neighbour_diversity == 0
+    assert figures.coverage < 0.5
+    assert figures.times_real > 2
+
+
+def test_the_combined_figure_is_the_geometric_mean_of_its_parts(measured):
+    figures = measured(blurred)
+    assert figures.times_real == pytest.approx((figures.whole * figures.texture * figures.detail) ** (1 / 3))
+    assert figures.describe().startswith(f"{figures.times_real:.1f}x real (whole {figures.whole:.1f}x, texture ")
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (20, 33, 3)])
+def test_small_grey_and_oblong_images_of_other_sizes_are_compared(shape):
+    pixels = np.random.RandomState(0).randint(0, 256, (40, *shape)).astype(np.uint8)
+    metric = quality.QualityMetric(pixels, count=8, cache=quality.FeatureCache(pixels, quality.PIXELS))
+    drawn = np.random.RandomState(1).randint(0, 256, (8, 12, 12, shape[-1])).astype(np.uint8)
+    assert metric.figures(drawn).texture > 1
 
 
 def test_pixel_features_are_the_shrunk_images():
@@ -110,7 +191,7 @@ class Counting:
 
     def compute(self, pixels):
         self.images += len(pixels)
-        return pixels.reshape(len(pixels), -1).astype(np.float32), pixels[:, 0, 0, 0].astype(np.float32)
+        return pixels.reshape(len(pixels), -1).astype(np.float32)
 
 
 def test_features_of_a_row_are_computed_once_and_kept_for_the_next_process(tmp_path, monkeypatch):
@@ -118,10 +199,9 @@ def test_features_of_a_row_are_computed_once_and_kept_for_the_next_process(tmp_p
     pixels, counting, path = squares(50), Counting(), tmp_path / "faces.features.npz"
     quality.FeatureCache(pixels, counting, path, "abc").of_rows([9, 4, 30, 2])
     rows = [4, 9, 11, 2]
-    features, scores = quality.FeatureCache(pixels, counting, path, "abc").of_rows(rows)
+    features = quality.FeatureCache(pixels, counting, path, "abc").of_rows(rows)
     assert counting.images == 5
     np.testing.assert_array_equal(features, pixels[rows].reshape(4, -1))
-    np.testing.assert_array_equal(scores, pixels[rows, 0, 0, 0])
 
 
 @pytest.mark.parametrize("damage", ["other data", "cut short"])

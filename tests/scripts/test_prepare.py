@@ -130,7 +130,7 @@ def test_attributes_are_copied_into_the_csv(album, tmp_path, capsys):
     said = refused(album, "--out", tmp_path / "h.npz", "--attributes", table)
     assert said.startswith("--attributes ") and "e.jpg has 1 values for 2 attributes" in said
     table.write_text("image_id,Smiling,status\ne.jpg,-1,1\n")
-    assert "'status' has the name of another" in refused(album, "--out", tmp_path / "h.npz", "--attributes", table)
+    assert "'status' appears twice" in refused(album, "--out", tmp_path / "h.npz", "--attributes", table)
 
 
 def test_a_bad_photo_affects_no_other(album, tmp_path):
@@ -198,10 +198,10 @@ def test_shards_merge_to_the_same_bytes_as_one_run(album, tmp_path):
     table = shards[1].with_suffix(".csv")
     whole_table = table.read_text(encoding="utf-8")
     table.write_text("".join(whole_table.splitlines(keepends=True)[:-1]), encoding="utf-8")
-    assert "another number of rows" in refused("--merge", *shards, "--out", tmp_path / "x.npz")
+    assert "different number of rows" in refused("--merge", *shards, "--out", tmp_path / "x.npz")
     table.write_text(whole_table, encoding="utf-8")
     prepare(album, "--out", shards[0], "--size", 32, "--shard", "3/3", "--overwrite")
-    assert "other options" in refused("--merge", *shards, "--out", tmp_path / "x.npz")
+    assert "different options" in refused("--merge", *shards, "--out", tmp_path / "x.npz")
     shards[0].with_suffix(".csv").unlink()
     assert "is missing" in refused("--merge", *shards, "--out", tmp_path / "x.npz")
     assert not (tmp_path / "x.npz").exists()
@@ -233,7 +233,7 @@ def test_photographs_without_a_face_give_exit_code_2_but_a_shard_may_have_none(t
     for name in ("a", "b"):
         Image.new("RGB", (64, 64)).save(tmp_path / "photos" / f"{name}.png")
     assert prepare(tmp_path / "photos", "--out", tmp_path / "f.npz") == 2
-    assert "nothing was kept; its .csv says why; try again with --overwrite" in capsys.readouterr().err
+    assert "no images were kept (the .csv says why); change the options and add --overwrite" in capsys.readouterr().err
     assert prepare(tmp_path / "photos", "--out", tmp_path / "g.npz", "--shard", "1/2") is None
 
 

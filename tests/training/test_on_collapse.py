@@ -18,10 +18,13 @@ def collapse(monkeypatch, step):
     monkeypatch.setattr(recorder.collapse.Watch, "observe", observe)
 
 
-def test_a_collapse_is_a_sentence_that_names_the_last_good_generator(monkeypatch, tmp_path, dataset, capsys):
+def test_a_collapse_is_a_sentence_that_names_the_last_good_generator_and_a_remedy(
+    monkeypatch, tmp_path, dataset, capsys
+):
     collapse(monkeypatch, 7)
     assert train(monkeypatch, dataset, tmp_path / "run") == 0
-    assert "since step 7 mode collapse; generator_model_001.h5 was saved before that" in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert "since step 7 mode collapse; generator_model_001.h5 was saved before that; try another --seed" in printed
 
 
 def test_a_run_that_stops_on_collapse_ends_with_its_own_exit_code(monkeypatch, tmp_path, dataset):

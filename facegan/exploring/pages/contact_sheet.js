@@ -2,7 +2,7 @@ const colours = ["#c0392b", "#1f6fb2", "#2e8b57", "#8e44ad", "#b9770e", "#117a8b
 const colour = (k) => colours[k % colours.length];
 const signOf = (group) => (group.sign > 0 ? "+" : "\u2212");
 const groups = page.groups.map(([sign, name]) => ({ sign, name, faces: [] }));
-let active = 0; // the group that a click on a face belongs to
+let active = 0; // the group that clicked faces are added to
 
 const buttons = page.faces.map(([label, source]) => {
   const picture = element("img", { src: source, alt: "face " + label });
@@ -43,7 +43,7 @@ function show() {
 
 function groupBox(group, k) {
   const sign = element("button", { textContent: signOf(group), title: "add or subtract" });
-  const name = element("input", { value: group.name, ariaLabel: "name of the group" });
+  const name = element("input", { value: group.name, ariaLabel: "group name" });
   const count = element("button", { textContent: group.faces.length, title: "choose this group" });
   sign.onclick = () => {
     group.sign = -group.sign;
@@ -83,16 +83,16 @@ function showCommands() {
   });
   document.getElementById("arithmetic").textContent = used.some((group) => group.sign > 0)
     ? command("vector_arithmetic.py", ...terms, "--out result.png")
-    : "# click faces into a + group: the command appears here";
+    : "# click faces into a + group, and the command appears here";
   const stops = groups[active].faces.length > 1 ? groups[active].faces : used.flatMap((group) => group.faces);
   const walk = ["--faces", quoted(stops.join(",")), "--steps 10 --method both --out path.png"];
   document.getElementById("interpolation").textContent = stops.length > 1
     ? command("interpolate.py", ...walk)
-    : "# click two faces or more: the walk between them appears here";
+    : "# click two faces or more, and the command for a walk between them appears here";
 }
 
 function copy(button) {
-  // A page opened from a disk cannot use navigator.clipboard; it can copy what is selected.
+  // A page opened from disk cannot use navigator.clipboard, but it can copy what is selected.
   const range = document.createRange();
   range.selectNodeContents(document.getElementById(button.dataset.of));
   getSelection().removeAllRanges();

@@ -2,8 +2,8 @@ const canvas = document.getElementById("map");
 const near = document.getElementById("near");
 const picture = new Image();
 const pointers = new Map(); // where each pressed finger or mouse is, by its id
-const chosen = []; // places, counted from 0 at the top left, row after row
-let scale = 1, left = 0, top_ = 0; // of the picture on the canvas, in device pixels; `top` is the browser's own
+const chosen = []; // places, counted from 0 at the top left, row by row
+let scale = 1, left = 0, top_ = 0; // of the picture on the canvas, in device pixels; `top` is taken by the browser
 let moved = 0; // how far a pointer has moved since it was pressed; a click moves little
 const onCanvas = (event) => [event.clientX * devicePixelRatio, event.clientY * devicePixelRatio];
 const corner = (place) => [(place % page.columns) * page.width, Math.floor(place / page.columns) * page.height];
@@ -29,7 +29,7 @@ function draw() {
   }
 }
 
-// The place of the face at a point of the canvas, or -1.
+// The place of the face at a point on the canvas, or -1.
 function placeAt([x, y]) {
   const column = Math.floor((x - left) / scale / page.width);
   const row = Math.floor((y - top_) / scale / page.height);

@@ -8,12 +8,12 @@ function toggleIn(list, item) {
   else list.splice(place, 1);
 }
 
-// A word as a shell takes it.
+// A word quoted for a shell if it needs it.
 function quoted(text) {
   return /^[\w.,=:/+-]+$/.test(text) ? text : "'" + text.replace(/'/g, "'\\''") + "'";
 }
 
-// A command line for this page's generator, from words that are quoted already.
+// A command line for this page's generator, from words that are already quoted.
 function command(script, ...words) {
   return ["python " + script, page.model, ...words, page.options].filter(Boolean).join(" ");
 }
