@@ -12,17 +12,21 @@ RUN := .venv/bin/python
 
 .PHONY: demo test clean
 
-.venv/ready: requirements.txt requirements-test.txt
+.venv/ready: requirements.txt
 	@echo "setting up .venv: a minute or two, longer where packages must be downloaded"
 	$(PYTHON) -m venv .venv
 	$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --quiet -r requirements.txt
+	touch $@
+
+.venv/test-ready: .venv/ready requirements-test.txt
 	$(RUN) -m pip install --quiet -r requirements.txt -r requirements-test.txt
 	touch $@
 
 demo: .venv/ready
 	$(RUN) demo.py $(if $(PHOTOS),"$(PHOTOS)") $(if $(DEMO),--out "$(DEMO)") $(if $(TRAIN),--train="$(TRAIN)")
 
-test: .venv/ready
+test: .venv/test-ready
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m pytest -m "not slow"

@@ -121,7 +121,7 @@ def test_attributes_are_copied_into_the_csv(album, tmp_path, capsys):
     prepare(album, "--out", tmp_path / "f.npz", "--crop", "centre", "--attributes", table)
     found = lines(tmp_path / "f.csv")
     assert [line["Smiling"] for line in found] == ["1", "", "", "", "-1"]
-    assert "3 lines without attributes" in capsys.readouterr().out
+    assert "3 photos are missing from the attribute table" in capsys.readouterr().out
     table = table.with_suffix(".csv")
     table.write_text("image_id,Smiling,Young\ne.jpg,-1,1\n")
     prepare(album, "--out", tmp_path / "g.npz", "--crop", "centre", "--attributes", table)
