@@ -142,7 +142,18 @@ def preparing_stages(out, options):
     yield Stage(
         "Faces cropped from the photographs",
         "A face detector finds the faces, which are cropped, resized to 32x32 pixels and saved in one file.",
-        ["prepare_faces.py", source, "--out", data, "--size", "32", "--limit", str(MOST_PHOTOS), "--overwrite"],
+        [
+            "prepare_faces.py",
+            source,
+            "--out",
+            data,
+            "--size",
+            "32",
+            "--align",
+            "--limit",
+            str(MOST_PHOTOS),
+            "--overwrite",
+        ],
         [out / "faces32.png", out / "faces32.csv"],
     )
 

@@ -23,8 +23,6 @@ from facegan.metrics import plain_features, quality, report
 
 import numpy as np
 
-FEWEST_IMAGES = 4  # two to compare with, and two others for the floor
-
 
 def main():
     options = parse_arguments()
@@ -97,7 +95,7 @@ def load_data(source, configs):
     cli.import_keras()  # quietly, before a named data set needs it
     with cli.naming("--data"):
         pixels, fingerprint = datasets.load_images(source)
-    if len(pixels) < FEWEST_IMAGES:
+    if len(pixels) < quality.FEWEST_IMAGES:
         raise UserError(f"--data {source}: holds {len(pixels)} images, too few to compare with; use a larger data set")
     return Data(source, fingerprint, pixels, held_out_rows(configs, pixels, fingerprint))
 
@@ -136,7 +134,7 @@ def choose_features(kind, data, faces):
             labels = read_labels(data.source, len(data.pixels))
         compute, accuracy = plain_features.train_classifier(data.pixels, labels)
         print(f"classifier: classifies {accuracy:.0%} of the images kept out of its training correctly")
-        return quality.Features("features learned from their labels", lambda pixels: (compute(pixels), None))
+        return quality.Features("features learned from their labels", compute)
     return quality.FACES if kind == "faces" or (kind == "auto" and faces) else quality.PIXELS
 
 
@@ -194,7 +192,7 @@ def measure(paths, metric, data, may_skip):
         if rows[-1] is min(rows, key=report.rank):
             best_drawn = drawn
         seconds = time.monotonic() - started
-        text = f"{path}: Fréchet distance {report.rank(rows[-1]):.4f}, {seconds:.0f} s"
+        text = f"{path}: {rows[-1].figures.describe()}, {seconds:.0f} s"
         console.print(text, soft_wrap=True, markup=False)
     return rows, best_drawn
 

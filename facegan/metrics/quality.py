@@ -1,7 +1,8 @@
 """How far generated images are from real ones, in figures that need no download and seconds to compute.
 
-The figures compare features: the face detector's for faces (`face_features`), shrunk pixels or a classifier's for other
-images (`plain_features`). They depend on how many images are compared, so these numbers are fixed.
+Three distances say how many times as far as other real images: of the whole (the face detector's features, reduced
+pixels or a classifier's), and of texture and detail place by place (`local_features`). Their geometric mean ranks
+generators. Figures depend on how many images are compared, so these numbers are fixed.
 """
 
 import dataclasses
@@ -10,17 +11,21 @@ from collections.abc import Callable
 
 from facegan.common import files
 from facegan.metrics import distances
-from facegan.metrics.face_features import FACE_THRESHOLD, face_scores, features_and_scores
+from facegan.metrics.face_features import FACE_THRESHOLD, face_features, face_scores
+from facegan.metrics.local_features import local_features, resized
 from facegan.metrics.plain_features import pixel_features
 
 import numpy as np
 
 TRAINING_COUNT = 1_000  # generated images of a measurement during training; it costs the time of a few steps
 REAL_COUNT = 5_000  # real images at most that they are compared with
+LOCAL_COUNT = 2_000  # of these, at most, in texture and detail, whose features are few
 RELIABLE_COUNT = 1_000  # images below which figures scatter too much; fewer held-out images are not used alone
+FLOOR_DRAWS = 5  # of which the floor is the mean
+FEWEST_IMAGES = 4
 SAMPLE = 256  # real images examined to find out whether the data are faces
 BLOCK = 1_024  # images in memory at once
-VERSION = "onet-48-bilinear"  # changes with what `face_features` computes
+VERSION = "onet-48-bilinear 2"  # changes with what `face_features` computes and how it is kept
 KERNEL_SCALE = 1_000  # kernel distances are shown to people times this
 
 
@@ -33,15 +38,19 @@ def _labelled(text):
 class Figures:
     """The figures of one set of generated images, from which tables, csv files and plots take columns and labels.
 
-    `kernel_low` and `kernel_high` are the range of 95 in 100 repeated draws. `face_share` is the share of images that
-    the detector takes for faces, or None where the features are not the detector's. The others: see `distances`.
+    `whole`, `texture` and `detail` are distances in multiples of that of other real images, and `times_real` is their
+    geometric mean. `frechet_distance` is that of the whole. `kernel_low` and `kernel_high` are the range of 95 in 100
+    repeated draws. The others: see `distances`.
     """
 
+    times_real: float = _labelled("times real")
+    whole: float = _labelled("whole")
+    texture: float = _labelled("texture")
+    detail: float = _labelled("detail")
     frechet_distance: float = _labelled("Fréchet distance")
     kernel_distance: float = _labelled(f"kernel distance x {KERNEL_SCALE}")
     kernel_low: float
     kernel_high: float
-    face_share: float | None = _labelled("face share")
     nearest_neighbour_diversity: float = _labelled("NN diversity")
     coverage: float = _labelled("coverage")
 
@@ -49,46 +58,38 @@ class Figures:
         """{name: value} of `FIGURES`, for a row of a run's log.csv."""
         return {name: getattr(self, name) for name in FIGURES}
 
+    def describe(self):
+        """The combined figure and its parts for people: "8.1x real (whole 5.2x, texture 11.3x, detail 9.0x)"."""
+        parts = ", ".join(f"{name} {getattr(self, name):.1f}x" for name in PARTS)
+        return f"{self.times_real:.1f}x real ({parts})"
 
+
+PARTS = ("whole", "texture", "detail")
 LABELS = {field.name: field.metadata["label"] for field in dataclasses.fields(Figures) if field.metadata}
 FIGURES = tuple(LABELS)  # columns of log.csv: without the range
 
 
 @dataclasses.dataclass(frozen=True)
 class Features:
-    """What images are compared by.
+    """What whole images are compared by.
 
     Attributes:
         name: for people, to end the sentence "images are compared by …".
-        compute: a function from pixels (n, height, width, channels) to (features (n, d), face scores (n,) or None).
+        compute: a function from pixels (n, height, width, channels) to features (n, d).
     """
 
     name: str
     compute: Callable
 
 
-FACES = Features("what the face detector sees", features_and_scores)
-PIXELS = Features("their pixels", lambda pixels: (pixel_features(pixels), None))
+FACES = Features("what the face detector sees", face_features)
+PIXELS = Features("their pixels", pixel_features)
 
 
 def are_faces(pixels):
     """Whether the detector takes at least half of a data set's images for faces, judging by a random sample."""
     rows = _random_rows(len(pixels), SAMPLE)
     return float((face_scores(pixels[rows]) > FACE_THRESHOLD).mean()) >= 0.5
-
-
-def compare(features, scores, real_features):
-    """Compute the `Figures` of generated images from features (n, d), face scores (n,) or None, and real features."""
-    estimate, low, high = distances.kernel_distance(features, real_features)
-    return Figures(
-        frechet_distance=distances.frechet_distance(features, real_features),
-        kernel_distance=estimate,
-        kernel_low=low,
-        kernel_high=high,
-        face_share=None if scores is None else float((scores > FACE_THRESHOLD).mean()),
-        nearest_neighbour_diversity=distances.nearest_neighbour_diversity(features, real_features),
-        coverage=distances.coverage(features, real_features),
-    )
 
 
 class QualityMetric:
@@ -106,19 +107,28 @@ class QualityMetric:
         held_out: whether the real images are held-out ones.
         real_rows: their rows, at most 5,000, drawn at random and the same every time.
         real_features: their features, (n, d).
-        floor: the `Figures` of `count` other real images (fewer where the data has no more, None below two): what a
+        floor: the `Figures` of `count` other real images (fewer where the data has no more), about 1x real: what a
             perfect generator would get.
         floor_count: how many images that took.
+
+    Raises:
+        ValueError: fewer than 4 images, two to compare with and two for the floor.
     """
 
     def __init__(self, pixels, held_out_rows=(), count=None, cache=None):
+        if len(pixels) < FEWEST_IMAGES:
+            raise ValueError(f"{len(pixels)} images are too few to measure with; {FEWEST_IMAGES} are needed")
         self.count = TRAINING_COUNT if count is None else count
         self.cache = cache or FeatureCache(pixels, FACES if are_faces(pixels) else PIXELS)
         self.held_out = len(held_out_rows) >= RELIABLE_COUNT
         self.real_rows, others = _real_and_other_rows(len(pixels), held_out_rows if self.held_out else (), self.count)
-        self.real_features = self.cache.of_rows(self.real_rows)[0]
+        self.real_features = self.cache.of_rows(self.real_rows)
+        local_rows = _random_rows(self.real_rows, LOCAL_COUNT)
+        self._real_parts = (self.real_features[:, None], *local_features(pixels[local_rows]))
         self.floor_count = len(others)
-        self.floor = compare(*self.cache.of_rows(others), self.real_features) if len(others) > 1 else None
+        parts = (self.cache.of_rows(others)[:, None], *local_features(pixels[others]))
+        self._floor_distances = [_floor_distance(*pair) for pair in zip(parts, self._real_parts, strict=True)]
+        self.floor = self._compare(parts)
 
     def figures(self, pixels):
         """Measure generated images, uint8 (count, height, width, channels), and return their `Figures`.
@@ -128,16 +138,42 @@ class QualityMetric:
         """
         if len(pixels) != self.count:
             raise ValueError(f"this metric takes {self.count} images, not {len(pixels)}")
-        return compare(*self.cache.features.compute(pixels), self.real_features)
+        features = self.cache.features.compute(pixels)
+        pixels = resized(pixels, *self.cache.pixels.shape[1:3])  # places of other sizes do not correspond
+        return self._compare((features[:, None], *local_features(pixels)))
+
+    def _compare(self, parts):
+        """The `Figures` of images from their features by `PARTS`, each (n, places, d)."""
+        found = [distances.local_distance(*pair) for pair in zip(parts, self._real_parts, strict=True)]
+        times = np.divide(found, self._floor_distances)
+        features = parts[0][:, 0]
+        estimate, low, high = distances.kernel_distance(features, self.real_features)
+        return Figures(
+            times_real=float(np.exp(np.log(times).mean())),
+            **dict(zip(PARTS, map(float, times), strict=True)),
+            frechet_distance=found[0],
+            kernel_distance=estimate,
+            kernel_low=low,
+            kernel_high=high,
+            nearest_neighbour_diversity=distances.nearest_neighbour_diversity(features, self.real_features),
+            coverage=distances.coverage(features, self.real_features),
+        )
 
     def describe(self):
         """One line for people: what is compared with what, and what real images get."""
         kind = "held-out real" if self.held_out else "real"
         text = f"quality: {self.count:,} generated against {len(self.real_rows):,} {kind} images, compared by "
-        text += self.cache.features.name
-        if self.floor is not None:
-            text += f"; {self.floor_count:,} other real images are at {self.floor.frechet_distance:.3f}"
-        return text
+        text += f"{self.cache.features.name}; 1x real is the distance of {self.floor_count:,} other real images"
+        return f"{text} ({self.floor.frechet_distance:.3f})"
+
+
+def _floor_distance(features, real_features):
+    """The mean distance of two random parts, of these sizes, of all real images, since one pair's scatters."""
+    both, found = np.concatenate([features, real_features]), []
+    for seed in range(FLOOR_DRAWS):
+        rows = np.random.RandomState(seed).permutation(len(both))
+        found.append(distances.local_distance(both[rows[: len(features)]], both[rows[len(features) :]]))
+    return float(np.mean(found))
 
 
 class FeatureCache:
@@ -153,37 +189,33 @@ class FeatureCache:
     def __init__(self, pixels, features, path=None, fingerprint=""):
         self.pixels, self.features, self.path = pixels, features, path
         self._key = f"{VERSION} {fingerprint}"
-        self._rows, self._features, self._scores = np.empty(0, np.int64), [], []  # the latter two in blocks
+        self._rows, self._features = np.empty(0, np.int64), []  # the latter in blocks
         if path is not None:
             self._read()
 
     def of_rows(self, rows):
-        """(features, face scores or None) of the data set's rows, in their order; computes those not known yet."""
+        """The features (n, d) of the data set's rows, in their order; computes those not known yet."""
         rows = np.asarray(rows)
         missing = np.setdiff1d(rows, self._rows)
         for start in range(0, len(missing), BLOCK):
-            features, scores = self.features.compute(self.pixels[missing[start : start + BLOCK]])
-            self._features.append(features)
-            self._scores.append(scores)
+            self._features.append(self.features.compute(self.pixels[missing[start : start + BLOCK]]))
         self._rows = np.concatenate([self._rows, missing])
         if len(missing) and self.path is not None:
             self._write()
         places = np.argsort(self._rows)[np.searchsorted(np.sort(self._rows), rows)]
-        scores = None if self._scores[0] is None else np.concatenate(self._scores)[places]
-        return np.concatenate(self._features)[places], scores
+        return np.concatenate(self._features)[places]
 
     def _read(self):
         try:
             with self.path.open("rb") as file, np.load(file) as saved:
                 if str(saved["key"]) == self._key:
-                    self._rows, self._features, self._scores = saved["rows"], [saved["features"]], [saved["scores"]]
+                    self._rows, self._features = saved["rows"], [saved["features"]]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return  # none yet, or damaged: it only holds what can be computed again
 
     def _write(self):
         with files.atomic_write(self.path) as file:
-            features, scores = np.concatenate(self._features), np.concatenate(self._scores)
-            np.savez(file, key=np.array(self._key), rows=self._rows, features=features, scores=scores)
+            np.savez(file, key=np.array(self._key), rows=self._rows, features=np.concatenate(self._features))
 
 
 def _random_rows(rows, count, seed=0):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from facegan.common import files, images
 from facegan.metrics import distances, quality
+from facegan.metrics.local_features import resized
 
 import numpy as np
 
@@ -25,8 +26,8 @@ class Row:
 
 
 def rank(row):
-    """What generators are sorted by, best first: the Fréchet distance."""
-    return row.figures.frechet_distance
+    """What generators are sorted by, best first: how many times as far away as other real images they are."""
+    return row.figures.times_real
 
 
 def table(rows, metric):
@@ -37,8 +38,7 @@ def table(rows, metric):
         metric: the `quality.QualityMetric` that measured them.
     """
     lines = [("", *quality.LABELS.values()), *((_name(row.path, rows), *cells(row.figures)) for row in rows)]
-    if metric.floor is not None:
-        lines.append((f"real images ({metric.floor_count:,})", *cells(metric.floor)))
+    lines.append((f"real images ({metric.floor_count:,})", *cells(metric.floor)))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     padded = ([name.ljust(widths[0]), *map(str.rjust, figures, widths[1:])] for name, *figures in lines)
     return "\n".join("  ".join(line) for line in padded)
@@ -53,9 +53,9 @@ def cells(figures):
     """The texts of a `quality.Figures` for a table, in the order of `quality.LABELS`; the kernel's with its range."""
     kernel = (figures.kernel_distance, figures.kernel_low, figures.kernel_high)
     return (
+        *(f"{getattr(figures, name):.1f}x" for name in ("times_real", *quality.PARTS)),
         f"{figures.frechet_distance:.4f}",
         "{:.3f} ({:.3f} to {:.3f})".format(*(quality.KERNEL_SCALE * value for value in kernel)),
-        "—" if figures.face_share is None else f"{figures.face_share:.3f}",
         f"{figures.nearest_neighbour_diversity:.2f}",
         f"{figures.coverage:.2f}",
     )
@@ -65,14 +65,12 @@ def write_csv(rows, metric, path):
     """Write the figures of generators, best first, and of real images as a last row."""
     names = [field.name for field in dataclasses.fields(quality.Figures)]
     measured = [(row.path, row.fingerprint, metric.count, row.figures) for row in rows]
-    if metric.floor is not None:
-        measured.append(("real images", "", metric.floor_count, metric.floor))
+    measured.append(("real images", "", metric.floor_count, metric.floor))
     with files.atomic_write(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["generator", "fingerprint", "images", "real_images", *names])
         for generator, fingerprint, count, figures in measured:
-            values = dataclasses.asdict(figures).values()
-            texts = ("" if value is None else f"{value:.6g}" for value in values)
+            texts = (f"{value:.6g}" for value in dataclasses.astuple(figures))
             writer.writerow([generator, fingerprint, count, len(metric.real_rows), *texts])
 
 
@@ -93,22 +91,19 @@ def draw_curves(rows, metric, path):
     numbers = [int(re.findall(r"\d+", row.path.stem)[-1]) for row in rows]
 
     def curve(axes, name, scale=1):
-        values = [getattr(row.figures, name) for row in rows]
-        if None in values:
-            return
-        label = quality.LABELS[name]
-        line = axes.plot(numbers, [scale * value for value in values], marker="o", markersize=3, label=label)[0]
-        if metric.floor is not None:
-            axes.axhline(scale * getattr(metric.floor, name), color=line.get_color(), linestyle="--", linewidth=0.8)
+        values = [scale * getattr(row.figures, name) for row in rows]
+        line = axes.plot(numbers, values, marker="o", markersize=3, label=quality.LABELS[name])[0]
+        axes.axhline(scale * getattr(metric.floor, name), color=line.get_color(), linestyle="--", linewidth=0.8)
 
-    curve(upper, "frechet_distance")
+    for name in ("times_real", *quality.PARTS):
+        curve(upper, name)
     upper.set_yscale("log")
     curve(middle, "kernel_distance", quality.KERNEL_SCALE)
     low = [quality.KERNEL_SCALE * row.figures.kernel_low for row in rows]
     high = [quality.KERNEL_SCALE * row.figures.kernel_high for row in rows]
     middle.fill_between(numbers, low, high, alpha=0.2, label="range of repeated draws")
     middle.set_yscale("symlog", linthresh=0.1)
-    for name in ("face_share", "nearest_neighbour_diversity", "coverage"):
+    for name in ("nearest_neighbour_diversity", "coverage"):
         curve(lower, name)
     lower.set_ylim(bottom=0)
     lower.xaxis.get_major_locator().set_params(integer=True)
@@ -140,8 +135,8 @@ class Neighbours:
         self.drawn, self.pixels = drawn, metric.cache.pixels
         trained_on = np.setdiff1d(np.arange(len(self.pixels)), held_out_rows)
         self.training_rows = np.sort(np.random.RandomState(2).permutation(trained_on)[:TRAINING_ROWS])
-        training_features = metric.cache.of_rows(self.training_rows)[0]
-        features = metric.cache.features.compute(drawn)[0]
+        training_features = metric.cache.of_rows(self.training_rows)
+        features = metric.cache.features.compute(drawn)
         nearest, self.distances = distances.nearest(features, training_features, NEIGHBOURS)
         self.rows = self.training_rows[nearest]
         self.novelty = None
@@ -169,13 +164,7 @@ class Neighbours:
         """Each row: a generated image, labelled by its number, and its neighbours by row and distance."""
         shown, labels = [], []
         for k in chosen:
-            shown += [self.drawn[k], *(self._resized(row) for row in self.rows[k])]
+            shown += [self.drawn[k], *resized(self.pixels[self.rows[k]], *self.drawn.shape[1:3])]
             near = zip(self.rows[k], self.distances[k], strict=True)
             labels += [f"face {k + 1}", *(f"row {row}: {distance:.2f}" for row, distance in near)]
         return images.grid(np.stack(shown), columns=1 + self.rows.shape[1], numbers=labels)
-
-    def _resized(self, row):
-        """A training image at the size of the generated ones."""
-        image, (height, width) = self.pixels[row], self.drawn.shape[1:3]
-        resized = np.asarray(images.picture(np.ascontiguousarray(image)).resize((width, height)))
-        return resized.reshape(height, width, -1)

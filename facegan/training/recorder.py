@@ -34,7 +34,7 @@ class Progress:
         sums, summed: sums of the logged values over the epoch so far, and the number of steps in them.
         collapses: the kinds of failure seen. watch: the state of the collapse watch.
         suspect: whether the newest state on disk may turn out to be bad.
-        best: the Fréchet distance of the best generator so far, None before the first measurement.
+        best: `quality.Figures.times_real` of the best generator so far, None before the first measurement.
     """
 
     step: int = 0
@@ -210,9 +210,7 @@ class Recorder(keras.callbacks.Callback):
 
     def save_generator(self):
         """Save both networks, draw the averaged generator's faces, and return its metrics by name."""
-        distance, figures = self.writer.save_networks(self.gan, self.step, self.progress.best)
-        if distance is not None and (self.progress.best is None or distance < self.progress.best):
-            self.progress.best = distance
+        self.progress.best, figures = self.writer.save_networks(self.gan, self.step, self.progress.best)
         return figures
 
     def synchronise(self):

@@ -1,5 +1,6 @@
 """Writes a run folder: tables, generators, pictures, states. `SilentWriter` is for processes that write nothing."""
 
+import math
 import shutil
 import sys
 from pathlib import Path
@@ -85,10 +86,10 @@ class RunWriter:
         """Save both networks, draw the averaged generator's faces, and measure it.
 
         Args:
-            gan: a `gan.GAN`. step: steps made. best: the Fréchet distance of the best generator so far, or None.
+            gan: a `gan.GAN`. step: steps made. best: `times_real` of the best generator so far, or None.
 
         Returns:
-            (Fréchet distance, or None if nothing is measured; metrics by name).
+            (the best `times_real` now, or None if nothing was measured; metrics by name).
         """
         generator = devices.own_copy(gan.averaged_generator)
         number = self.schedule.number(step)
@@ -103,7 +104,7 @@ class RunWriter:
                 return generators.draw(generator, points, gan.output_activation)
 
             self.draw_pictures(images.shown(draw(FIXED_FACES), gan.output_activation), step)
-            return self.measure(path, draw, best) if self.make_metric else (None, {})
+            return self.measure(path, draw, best) if self.make_metric else (best, {})
 
     def draw_pictures(self, pixels, step):
         """Draw the fixed faces, an animation of all drawings of them so far, and the losses."""
@@ -123,14 +124,13 @@ class RunWriter:
             self.metric = self.make_metric()
             print(self.metric.describe(), flush=True)
         figures = self.metric.figures(draw(range(1, self.metric.count + 1)))
-        distance = figures.frechet_distance
-        is_best = best is None or distance < best
+        is_best = figures.times_real < (math.inf if best is None else best)  # never true of a figure that is not finite
         if is_best:
             with files.atomic_path(self.folder / generators.BEST_NAME) as temporary:
                 shutil.copyfile(path, temporary)
-        remark = "the best so far" if is_best else f"the best is {best:.4f}"
-        print(f"{path.name}: Fréchet distance {distance:.4f}, {remark}", flush=True)
-        return distance, figures.logged()
+        remark = "the best so far" if is_best else f"the best is {best:.1f}x" if best else "not ranked"
+        print(f"{path.name}: {figures.describe()}, {remark}", flush=True)
+        return figures.times_real if is_best else best, figures.logged()
 
     def close(self):
         """Flush the events to disk."""
@@ -155,7 +155,7 @@ class SilentWriter:
 
     def save_networks(self, gan, step, best):
         """Save and measure nothing."""
-        return None, {}
+        return best, {}
 
     def _do_nothing(self, *arguments, **options):
         pass

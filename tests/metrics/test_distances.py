@@ -103,3 +103,9 @@ def test_sets_that_cannot_be_compared_are_refused():
         distances.frechet_distance(normal(1, 1), normal(2, 9))
     with pytest.raises(ValueError, match="8 and of 3 columns"):
         distances.kernel_distance(normal(1, 9), normal(2, 9, columns=3))
+
+
+def test_local_distance_is_the_geometric_mean_over_places():
+    a = np.stack([normal(1, 300), normal(2, 300)], axis=1)
+    b = a + np.array([1.0, 2.0])[:, None]
+    assert distances.local_distance(a, b) == pytest.approx(np.sqrt(8 * 1 * 8 * 4))

@@ -42,23 +42,24 @@ def test_a_run_writes_exactly_the_files_that_its_help_lists(monkeypatch, tmp_pat
 def test_every_saved_generator_is_measured_and_the_best_is_kept_and_found(monkeypatch, tmp_path, dataset, capsys):
     from facegan.metrics import quality
 
-    distances = iter([3.0, 1.0, 2.0])
+    times = iter([3.0, 1.0, float("nan")])
     measure = quality.QualityMetric.figures
     monkeypatch.setattr(quality, "TRAINING_COUNT", 20)
     monkeypatch.setattr(
         quality.QualityMetric,
         "figures",
-        lambda metric, pixels: dataclasses.replace(measure(metric, pixels), frechet_distance=next(distances)),
+        lambda metric, pixels: dataclasses.replace(measure(metric, pixels), times_real=next(times)),
     )
     out = tmp_path / "run"
     options = ("--preset", "tiny", "--precision", "float32")
     assert tiny.train(monkeypatch, dataset, "--out", out, *options) == 0
     log = logs.read_table(out / "log.csv")
-    assert [row["frechet_distance"] for row in log] == [3.0, 1.0, 2.0]
+    assert [row["times_real"] for row in log[:2]] == [3.0, 1.0]
     assert all(row["nearest_neighbour_diversity"] >= 0 and row["coverage"] >= 0 for row in log)
     assert (out / "generator_best.h5").read_bytes() == (out / "generator_model_002.h5").read_bytes()
     assert generators.load_generator(out).path == out / "generator_best.h5"
-    assert "generator_model_002.h5: Fréchet distance 1.0000, the best so far" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "generator_model_002.h5: 1.0x real (whole " in printed and "the best is 1.0x" in printed
 
 
 def test_the_configuration_holds_every_setting_and_the_rows_held_out(monkeypatch, tmp_path, dataset):
