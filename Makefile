@@ -29,7 +29,7 @@ demo: .venv/ready
 test: .venv/test-ready
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
-	$(RUN) -m pytest -m "not slow"
+	$(RUN) -m pytest -m "not slow" --numprocesses 2 --dist loadfile
 
 clean:
 	rm -rf .venv build facegan.egg-info $(or $(DEMO),demo)

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from facegan.common import cli, datasets, files, images
 from facegan.preparing import celeba, csv_table, detector, photos, pipeline, preparer, resumable, shards
-from facegan.preparing.row_writer import WriteError
 from facegan.preparing.settings import CROPS, KEEP, Settings, settings_of, write_settings
 
 import numpy as np
@@ -37,7 +36,7 @@ def main():
     check_outputs(options)
     try:
         rows = merge(options) if options.merge else prepare(options)
-    except WriteError as error:
+    except files.WriteError as error:
         raise cli.UserError(f"--out {error}") from None
     if not rows:
         print(

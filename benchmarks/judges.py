@@ -1,4 +1,6 @@
-"""Two independent networks that judge images in benchmarks/quality.py; nothing in facegan is trained or chosen by them.
+"""Two other networks that judge images in benchmarks/quality.py. They train nothing in facegan.
+
+What the figures compare was chosen with the ranks of `identity` in view, so agreement with it is not a blind test.
 
     npm install --prefix judges --legacy-peer-deps --ignore-scripts nsfwjs@4.3.0 @vladmandic/face-api@1.7.15
 

@@ -1,4 +1,4 @@
-"""Check the quality figures on real faces damaged on purpose, and against networks that nothing here was tuned to.
+"""Check the quality figures on real faces damaged on purpose, and against two other networks.
 
     PYTHONPATH=. python benchmarks/quality.py data/faces80.npz --judges judges --run runs/faces80
 

@@ -3,11 +3,9 @@
 import importlib
 from pathlib import Path
 
-from facegan.common import cli, generators, latents
+from facegan.common import cli, generators, images, latents
 
 import numpy as np
-
-PHOTOGRAPHS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".avif")
 
 
 def parse(text):
@@ -34,7 +32,7 @@ def parse(text):
 
 def is_photograph(text):
     """Whether an item in a list of faces is a photograph, by its suffix."""
-    return Path(text.strip()).suffix.lower() in PHOTOGRAPHS
+    return Path(text.strip()).suffix.lower() in images.PHOTO_SUFFIXES
 
 
 def label(face):

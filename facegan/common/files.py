@@ -1,9 +1,26 @@
 """Writing files that appear under their final name only when complete. Standard library only."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class WriteError(ValueError):
+    """A file could not be written. The text is one line that begins with its path."""
+
+
+@contextlib.contextmanager
+def explained(path, remedy):
+    """Turn an `OSError` of the block, which writes and does nothing else, into a `WriteError` that ends in `remedy`."""
+    try:
+        yield
+    except OSError as error:
+        reason = "the disk is full" if error.errno in DISK_FULL else error.strerror or error
+        raise WriteError(f"{path}: {reason}; {remedy}") from None
 
 
 @contextlib.contextmanager

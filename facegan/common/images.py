@@ -12,6 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+PHOTO_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".dib"),
+    *(".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif"),
+)
 TILE_SIDE = 96  # pixels of a face's shorter side in a picture; smaller images are enlarged by a whole factor
 LARGEST_SIDE = 8_000  # pixels of a picture with enlarged faces; beyond it, faces keep their own size
 LARGEST_AREA = 250_000_000  # pixels of a picture, 750 MB of memory

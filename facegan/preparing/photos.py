@@ -14,11 +14,11 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from facegan.common.images import PHOTO_SUFFIXES
+
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo")
-SUFFIXES = (*JPEG, ".png", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif")
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "AVIF")  # all are plain decoders
 ORIENTATION = 0x0112  # tag of EXIF; values from 5 on swap height and width
 TURNS = dict(enumerate((0, 3, 1, 5, 4, 6, 2), start=2))  # orientation to the Pillow transposition that undoes it
@@ -55,14 +55,14 @@ def open_source(path):
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
     if not source.names:
-        raise ValueError(f"{path}: has no pictures (no name ends in {', '.join(SUFFIXES)})")
+        raise ValueError(f"{path}: has no pictures (no name ends in {', '.join(PHOTO_SUFFIXES)})")
     return source
 
 
 def is_picture(name):
     """Whether a name looks like a photo's; the shadow files that macOS adds to archives and disks do not."""
     *folders, last = name.split("/")
-    return last.lower().endswith(SUFFIXES) and not last.startswith("._") and "__MACOSX" not in folders
+    return last.lower().endswith(PHOTO_SUFFIXES) and not last.startswith("._") and "__MACOSX" not in folders
 
 
 class Folder:

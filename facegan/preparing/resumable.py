@@ -13,7 +13,7 @@ import shutil
 from pathlib import Path
 
 from facegan.common import files
-from facegan.preparing.row_writer import RowWriter, explained
+from facegan.preparing.row_writer import RowWriter
 
 FINISHING = "finishing"
 
@@ -126,7 +126,7 @@ class ResumablePreparation(contextlib.AbstractContextManager):
 
     def _explained(self):
         remedy = f"{self.photos:,} photos are safe; make room and run the same command to resume"
-        return explained(self.out, remedy)
+        return files.explained(self.out, remedy)
 
 
 def is_finishing(out):

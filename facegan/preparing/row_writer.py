@@ -6,7 +6,6 @@ of numpy.lib.format and of the ZIP application note (section 4.3).
 """
 
 import contextlib
-import errno
 import math
 import os
 import struct
@@ -21,21 +20,6 @@ DATA_OFFSET = 192
 DATE_1980 = 0x21  # 1 January 1980 in a zip's fields: the same pixels give the same bytes on any day
 ZIP64 = 45  # version of the zip format with sizes above 4 GiB
 BLOCK = 1 << 22
-DISK_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT)
-
-
-class WriteError(ValueError):
-    """A file could not be written. The text is one line that begins with its path."""
-
-
-@contextlib.contextmanager
-def explained(path, remedy):
-    """Turn an `OSError` of the block, which writes and does nothing else, into a `WriteError` that ends in `remedy`."""
-    try:
-        yield
-    except OSError as error:
-        reason = "the disk is full" if error.errno in DISK_FULL else error.strerror or error
-        raise WriteError(f"{path}: {reason}; {remedy}") from None
 
 
 class RowWriter(contextlib.AbstractContextManager):

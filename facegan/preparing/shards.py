@@ -5,10 +5,9 @@ import contextlib
 import csv
 from pathlib import Path
 
-from facegan.common import datasets
-from facegan.common.files import atomic_path
+from facegan.common import datasets, files
 from facegan.preparing import csv_table
-from facegan.preparing.row_writer import RowWriter, explained
+from facegan.preparing.row_writer import RowWriter
 from facegan.preparing.settings import read_settings, write_settings
 
 import numpy as np
@@ -79,10 +78,10 @@ def merge(shards, out, save_preview):
         WriteError: a file cannot be written, for instance because the disk is full.
     """
     settings = shards[0].settings
-    with explained(out, "make room and run the same command again"), contextlib.ExitStack() as stack:
-        data = stack.enter_context(atomic_path(out))  # entered first, so that it takes its name last
-        table = stack.enter_context(atomic_path(out.with_suffix(".csv")))
-        preview = stack.enter_context(atomic_path(out.with_suffix(".png")))
+    with files.explained(out, "make room and run the same command again"), contextlib.ExitStack() as stack:
+        data = stack.enter_context(files.atomic_path(out))  # entered first, so that it takes its name last
+        table = stack.enter_context(files.atomic_path(out.with_suffix(".csv")))
+        preview = stack.enter_context(files.atomic_path(out.with_suffix(".png")))
         with RowWriter(data, settings.row_shape) as writer, table.open("w", encoding="utf-8", newline="") as file:
             counts = _copy(shards, writer, file)
             writer.finish(write_settings(settings))

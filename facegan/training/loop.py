@@ -2,18 +2,16 @@
 
 import contextlib
 import dataclasses
-import errno
 import math
 import signal
 import sys
 
+from facegan.common import files
 from facegan.common.cli import Terminated
 from facegan.training import recorder as recording
 
 import keras
 from keras import ops
-
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class OutOfMemoryError(ValueError):
@@ -168,6 +166,6 @@ def explained_limits():
         words = f"{type(error).__name__} {error}"
         if any(sign in words for sign in ("ResourceExhausted", "RESOURCE_EXHAUSTED", "OutOfMemory", "MemoryError")):
             raise OutOfMemoryError("the memory is not enough") from error
-        if getattr(error, "errno", None) in DISK_FULL or "No space left on device" in words:
+        if getattr(error, "errno", None) in files.DISK_FULL or "No space left on device" in words:
             raise DiskFullError("the disk is full") from error
         raise

@@ -134,7 +134,7 @@ REFUSED = {
     ),
     "an object": (
         first_layer(lambda entry: entry["config"].update(activation={"class_name": "function", "config": "f"})),
-        "has an object as activation",
+        "has an object as its activation",
     ),
     "a hard sigmoid": (first_layer(lambda entry: entry["config"].update(activation="hard_sigmoid")), "hard_sigmoid"),
     "groups": (lambda config: config["config"]["layers"][5]["config"].update(groups=2), "with 2 groups"),
