@@ -58,7 +58,9 @@ def difference(ours, theirs):
 
 
 @pytest.mark.parametrize("backend", OTHERS)
-@pytest.mark.parametrize("name", ["tiny", "tiny_halves", "tiny_batch_norm", "tiny_relativistic"])
+@pytest.mark.parametrize(
+    "name", ["tiny", "tiny_halves", "tiny_batch_norm", pytest.param("tiny_relativistic", marks=pytest.mark.slow)]
+)
 def test_a_step_gives_the_same_losses_gradients_and_weights(tmp_path, name, backend):
     compare(name, tmp_path, backend, "float32")
 
@@ -119,6 +121,7 @@ def test_a_run_begun_under_one_backend_resumes_under_another_and_its_generator_d
     assert abs(difference).max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
 def test_an_interrupted_run_resumes_to_the_bit_under_other_backends_too(tmp_path, backend):
     dataset = tiny.save_blobs(tmp_path / "faces.npz")
