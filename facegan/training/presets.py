@@ -138,7 +138,7 @@ PRESETS = {
     "faces32": _FACES32,
     "slim80": dataclasses.replace(
         _FACES32,
-        about="faces, 80x80, in half an hour on a CPU",
+        about="faces, 80x80, in under an hour on a CPU",
         image_shape=(80, 80, 3),
         upsampling_blocks=((192, 4), (96, 4), (48, 4)),
         downsampling_blocks=((32, 4), (64, 4), (128, 4), (256, 4)),
@@ -149,7 +149,7 @@ PRESETS = {
     ),
     "detail80": dataclasses.replace(
         _FACES32,
-        about="faces, 80x80, a night on a CPU: layers at full size draw finer detail",
+        about="faces, 80x80, a night on a CPU: layers at full size",
         image_shape=(80, 80, 3),
         upsampling_blocks=((192, 4), (128, 4), (64, 4), (32, 4)),
         head=5,
