@@ -55,8 +55,8 @@ def parse_arguments():
 
     add = parser.add_argument_group("measurement").add_argument
     add("--count", type=cli.integer(2), default=5_000, metavar="N", help="images drawn with each generator")
-    kinds = ("auto", "faces", "pixels", "classifier")
-    add("--features", choices=kinds, default="auto", help="what is compared; auto: faces, or pixels of other images")
+    kinds = ("auto", "faces", "pixels", "classifier", "inception")
+    add("--features", choices=kinds, default="auto", help="what is compared as a whole; auto: faces, or else pixels")
 
     add = parser.add_argument_group("output").add_argument
     add("--out", metavar="FOLDER", help="write a report there (default: only print it)")
@@ -135,6 +135,9 @@ def choose_features(kind, data, faces):
         compute, accuracy = plain_features.train_classifier(data.pixels, labels)
         print(f"classifier: classifies {accuracy:.0%} of the images kept out of its training correctly")
         return quality.Features("features learned from their labels", compute)
+    if kind == "inception":
+        with cli.naming("--features inception:"):
+            return quality.Features("Inception v3 (keras.applications)", plain_features.inception_features())
     return quality.FACES if kind == "faces" or (kind == "auto" and faces) else quality.PIXELS
 
 

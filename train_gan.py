@@ -312,7 +312,8 @@ def train(gan, batches, schedule, *, config, out, make_metric):
         hint = "; --on-collapse restore would go back to an earlier state" if config.on_collapse == "stop" else ""
         print(f"stopped by --on-collapse {config.on_collapse}{hint}")
         return EXIT_COLLAPSED
-    print(f"done: {schedule.total:,} steps; draw faces with: python generate.py {out} --faces 1-25 --out faces.png")
+    length = f"{schedule.total:,} steps, {schedule.total * batches.real_count / 1000:,.0f} kimg"
+    print(f"done: {length}; draw faces with: python generate.py {out} --faces 1-25 --out faces.png")
     return 0
 
 

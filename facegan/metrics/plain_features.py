@@ -1,4 +1,4 @@
-"""Features for images that are not faces: their shrunk pixels, or those of a small classifier trained on labels."""
+"""Features other than the face detector's: shrunk pixels, a small classifier's, or those of a large network."""
 
 import numpy as np
 from PIL import Image
@@ -7,6 +7,8 @@ PIXEL_SIDES = {1: 16, 3: 9}  # by channels; gives about as many features as ther
 CLASSIFIER_EPOCHS = 3
 CLASSIFIER_ROWS = 20_000
 CLASSIFIER_FEATURES = 64
+INCEPTION_SIDE = 299
+INCEPTION_BATCH = 32
 
 
 def pixel_features(pixels):
@@ -68,3 +70,42 @@ def train_classifier(pixels, labels, seed=0):
     # Scaled to a standard deviation of 1, so that kernel distances are neither lost in rounding nor in the millions.
     scale = outputs(pixels[new]).std()
     return lambda batch: outputs(batch) / scale, float(accuracy)
+
+
+def inception_features():
+    """Load Inception v3 (Szegedy et al. 2016) with the weights of keras.applications, 88 MB, downloaded once.
+
+    The architecture is that of the FID, but weights, resizing and real images differ from those of published FIDs.
+
+    Returns:
+        A function from pixels (n, height, width, 1 or 3) uint8 to features (n, 2048) float32, for images enlarged or
+        shrunk to 299x299 pixels.
+
+    Raises:
+        ValueError: the weights could not be downloaded.
+    """
+    import keras
+
+    try:
+        network = keras.applications.InceptionV3(
+            include_top=False, pooling="avg", input_shape=(INCEPTION_SIDE,) * 2 + (3,)
+        )
+    except Exception as error:  # `get_file` raises Exception itself
+        raise ValueError(f"the network's weights could not be downloaded ({error}); try again later") from error
+    if keras.backend.backend() == "tensorflow":
+        network.jit_compile = False  # XLA halves the speed on a CPU
+
+    def compute(pixels):
+        found = []
+        for start in range(0, len(pixels), INCEPTION_BATCH):
+            part = pixels[start : start + INCEPTION_BATCH]
+            # Every batch has the same shape, the last one padded: each new shape would be compiled.
+            batch = np.zeros((INCEPTION_BATCH, INCEPTION_SIDE, INCEPTION_SIDE, 3), np.float32)
+            for k, image in enumerate(part):
+                colour = np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
+                picture = Image.fromarray(np.ascontiguousarray(colour))
+                batch[k] = picture.resize((INCEPTION_SIDE, INCEPTION_SIDE), Image.Resampling.BICUBIC)
+            found.append(network.predict_on_batch(batch / 127.5 - 1)[: len(part)])
+        return np.concatenate(found)
+
+    return compute

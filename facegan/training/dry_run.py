@@ -32,7 +32,8 @@ def report(gan, batches, schedule, *, config, folder):
     pictures = draw_diagrams(gan, folder)
     print(f"memory for this batch size: about {bytes_needed / 2**30:.1f} GiB")
     print(f"an epoch of {schedule.epoch:,} steps: about {duration(seconds * schedule.epoch)}")
-    print(f"the whole run of {schedule.total:,} steps: about {duration(seconds * schedule.total)}")
+    kimg = schedule.total * batches.real_count / 1000
+    print(f"the whole run of {schedule.total:,} steps, {kimg:,.0f} kimg: about {duration(seconds * schedule.total)}")
     print(f"diagrams: {', '.join(pictures) or 'none, because pydot or graphviz is not installed'}")
 
 

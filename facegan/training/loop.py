@@ -101,6 +101,7 @@ def train(gan, batches, schedule, writer, *, on_collapse="warn", save_minutes=5.
         schedule,
         writer,
         batch_size=batches.batch_size,
+        real_count=batches.real_count,
         only_warn=on_collapse == "warn",
         save_minutes=save_minutes,
     )

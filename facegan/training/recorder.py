@@ -69,6 +69,7 @@ class Recorder(keras.callbacks.Callback):
 
     Args:
         gan: a compiled `gan.GAN`. schedule: a `loop.Schedule`. batch_size: images per step, for the printed rate.
+        real_count: real images that D sees per step; thousands of them, kimg, are the usual length of a GAN's training.
         writer: a `run_writer.RunWriter`, or a `SilentWriter` in processes that write nothing.
         only_warn: whether a failure is only reported, not raised.
         save_minutes: minutes between states that are saved even within an epoch.
@@ -76,12 +77,13 @@ class Recorder(keras.callbacks.Callback):
     Set `stop` to an exception class to end the run after the step in progress, its state saved.
     """
 
-    def __init__(self, gan, schedule, writer, *, batch_size, only_warn, save_minutes):
+    def __init__(self, gan, schedule, writer, *, batch_size, real_count, only_warn, save_minutes):
         super().__init__()
         self.gan = gan
         self.schedule = schedule
         self.writer = writer
         self.batch_size = batch_size
+        self.real_count = real_count
         self.only_warn = only_warn
         self.save_seconds = 60.0 * save_minutes
         self.stop = None
@@ -160,7 +162,8 @@ class Recorder(keras.callbacks.Callback):
 
     def log_epoch(self, numbers):
         """Write the row of an epoch, complete or so far."""
-        row = {"epoch": -(-self.step // self.schedule.epoch), "step": self.step, "seconds": round(self.seconds(), 1)}
+        row = {"epoch": -(-self.step // self.schedule.epoch), "step": self.step}
+        row |= {"kimg": self.step * self.real_count / 1000, "seconds": round(self.seconds(), 1)}
         self.writer.log_epoch({**row, **numbers, "collapse": "; ".join(self.progress.collapses)})
 
     def print_progress(self):

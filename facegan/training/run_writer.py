@@ -59,7 +59,7 @@ class RunWriter:
         Args:
             step: steps made. epoch_start: steps made by the end of the last complete epoch.
         """
-        columns = ("epoch", "step", "seconds", *logs.NUMBERS, *self.figures, "collapse")
+        columns = ("epoch", "step", "kimg", "seconds", *logs.NUMBERS, *self.figures, "collapse")
         self.log = logs.Table(self.folder / "log.csv", columns, epoch_start)
         self.steps = logs.Table(self.folder / "steps.csv", STEP_COLUMNS, step)
         self.tensorboard = self.tensorboard or logs.TensorBoard(self.folder / "tensorboard")

@@ -198,6 +198,34 @@ def test_a_classifier_learns_to_tell_labels_apart():
     assert compute(pixels[:8]).shape == (8, 64)
 
 
+def test_inception_features_come_from_the_network_of_keras_enlarged_to_its_size(monkeypatch):
+    import keras
+
+    asked = {}
+
+    def without_download(**options):
+        asked.update(options)
+        return keras.Sequential([keras.Input(options["input_shape"]), keras.layers.GlobalAveragePooling2D()])
+
+    monkeypatch.setattr(keras.applications, "InceptionV3", without_download)
+    compute = plain_features.inception_features()
+    assert asked == {"include_top": False, "pooling": "avg", "input_shape": (299, 299, 3)}
+    pixels = np.full((40, 8, 8, 3), (0, 127.5, 255), np.float32).astype(np.uint8)
+    np.testing.assert_allclose(compute(pixels), np.tile([-1, 0, 1], (40, 1)), atol=0.01)
+    assert compute(pixels[:3, ..., :1]).shape == (3, 3), "grey images are shown as colour"
+
+
+def test_inception_features_say_when_their_weights_cannot_be_downloaded(monkeypatch):
+    import keras
+
+    def offline(**_):
+        raise Exception("URL fetch failure: no route to host")
+
+    monkeypatch.setattr(keras.applications, "InceptionV3", offline)
+    with pytest.raises(ValueError, match=r"could not be downloaded .*no route to host"):
+        plain_features.inception_features()
+
+
 class Counting:
     """Features that count how many images they were computed for."""
 

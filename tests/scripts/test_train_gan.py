@@ -33,6 +33,7 @@ def test_a_run_writes_exactly_the_files_that_its_help_lists(monkeypatch, tmp_pat
     assert {path.name for path in tmp_path.iterdir()} == {"run", "faces.npz"}
     log = logs.read_table(out / "log.csv")
     assert [(row["epoch"], row["step"]) for row in log] == [(1, 5), (2, 10), (3, 15)]
+    assert [row["kimg"] for row in log] == [0.02, 0.04, 0.06], "half of each batch of 8 is real"
     assert all(0 <= row["d_accuracy_real"] <= 1 for row in log)
     assert [row["step"] for row in logs.read_table(out / "steps.csv")] == [10]
     with Image.open(out / "progress.gif") as gif:
