@@ -5,8 +5,8 @@
     python vector_arithmetic.py --find-direction smile --save-direction smile.npz
 
 A TERM is [NAME=][WEIGHT*]LIST, the average of faces such as 18,81-83,me.jpg, or
-the name of a saved direction. Writes --out and --save-direction and, for each
-photograph among the faces, its latent and a picture of its reconstruction.
+the name of a direction, saved or auto1, auto2, … Writes --out, --save-direction
+and, for each photograph, its latent and a picture of its reconstruction.
 docs/exploring.md explains terms, strengths and directions.
 Copy with it: facegan/common and exploring; for --find-direction also metrics, for
 photographs metrics and preparing.
@@ -22,7 +22,10 @@ from facegan.exploring import directions, formula
 import numpy as np
 
 OPTIONS = {1: "--plus", -1: "--minus"}  # by the sign of their terms
+AUTO = "auto"
+AUTO_COUNT = 10
 SEARCH_APPLY_TO = "1-5"  # what --find-direction draws by default
+AUTO_APPLY_TO = "1"
 SEARCH_STRENGTH = (-2.0, 2.0)
 LONGEST_ROW = 12
 
@@ -35,7 +38,10 @@ def main():
     labelled = read_labels(options)
     check_outputs(options)
     generator = faces.load_generator(options, source)
-    check_directions(terms, generator)
+    if options.find_direction == AUTO:
+        save_picture(drawn_unsupervised(options, source, generator), options, generator)
+        return
+    terms = with_generator(terms, generator)
     if options.find_direction:
         change, base = search_direction(options.find_direction, generator, labelled), None
     else:
@@ -51,7 +57,7 @@ def main():
             picture = drawn_change(generator, starts[:, None] + strengths[:, None] * change, captions, strengths)
         else:
             picture = drawn_formula(generator, terms, points, means)
-        provenance.save_png(picture, options.out, provenance.record(generator, used_faces(options)))
+        save_picture(picture, options, generator)
 
 
 def parse_arguments():
@@ -69,14 +75,16 @@ def parse_arguments():
     add("--steps", type=cli.integer(2, 100), default=9, metavar="N", help="number of strengths")
     add = parser.add_argument_group("directions").add_argument
     names = ", ".join(directions.ATTRIBUTES)
-    add("--find-direction", metavar="NAME", help=f"find the direction of {names}, or of a column of --labels")
+    known = f"{names}, or a column of --labels; auto draws auto1 to auto{AUTO_COUNT}"
+    add("--find-direction", metavar="NAME", help=f"find the direction of {known}")
     add("--labels", metavar="NPZ", help="a data set whose .csv has a numeric column NAME")
     add = parser.add_argument_group("output").add_argument
     add("--out", metavar="PNG", help="the picture")
     add("--save-direction", metavar="NPZ", help="save the change; smile.npz can then be used as the term smile")
     options = parser.parse_args(joined_strength(sys.argv[1:]))
     if options.find_direction:
-        options.apply_to = options.apply_to or faces.parse(SEARCH_APPLY_TO)
+        shown = AUTO_APPLY_TO if options.find_direction == AUTO else SEARCH_APPLY_TO
+        options.apply_to = options.apply_to or faces.parse(shown)
         options.strength = options.strength or SEARCH_STRENGTH
     return options
 
@@ -101,11 +109,16 @@ def check_options(options):
         raise cli.UserError("--labels: only --find-direction uses it")
     if not name and not any(term.sign > 0 for term in options.terms):
         raise cli.UserError("--plus: nothing to add; name faces, such as --plus smiling_woman=92,98,99")
+    if name == AUTO and (options.labels or options.save_direction):
+        raise cli.UserError(
+            "--find-direction auto: only draws; leave out --labels and --save-direction, and save one direction with "
+            "--plus auto3 --save-direction name.npz"
+        )
     if name and options.terms:
         raise cli.UserError("--find-direction: does not go with a formula; leave out --plus and --minus")
-    if name and not options.labels and name not in directions.ATTRIBUTES:
-        raise cli.UserError(f"--find-direction {name}: must be one of {names}, or a column of --labels faces.npz")
-    if name:
+    if name and not options.labels and name not in (AUTO, *directions.ATTRIBUTES):
+        raise cli.UserError(f"--find-direction {name}: must be one of {names}, auto, or a column of --labels faces.npz")
+    if name and name != AUTO:
         cli.require_rooms(("metrics",), "--find-direction")
 
 
@@ -125,10 +138,13 @@ def read_directions(options):
     return terms
 
 
-def check_directions(terms, generator):
+def with_generator(terms, generator):
+    """The terms, with unsupervised directions taken from the generator and saved ones checked to be its own."""
+    fitted = []
     for term in terms:
         with cli.naming(OPTIONS[term.sign]):
-            formula.check_direction(term, generator)
+            fitted.append(formula.for_generator(term, generator))
+    return fitted
 
 
 def read_labels(options):
@@ -162,6 +178,19 @@ def search_direction(name, generator, labelled):
         raise cli.UserError(f"--find-direction {error}") from None
     print("\n".join(finding.table()))
     return finding.step
+
+
+def drawn_unsupervised(options, source, generator):
+    """Print the shares of the first unsupervised directions, and draw each of them in a row for each face."""
+    with cli.naming("--find-direction auto:"):
+        steps, shares = directions.unsupervised(generator, min(AUTO_COUNT, generator.latent_dim))
+    named = {f"auto{k}": share for k, share in enumerate(shares, start=1)}
+    print("Share of the first layer's variance:", ", ".join(f"{name} {share:.1%}" for name, share in named.items()))
+    starts, captions = faces_to_change(options, source, generator, None)
+    strengths = chosen_strengths(options)
+    changed = starts[:, None] + strengths[:, None] * steps[:, None, None]  # (directions, faces, strengths, latent_dim)
+    rows = [f"{name}: {caption}" for name in named for caption in captions]
+    return drawn_change(generator, changed.reshape(len(rows), -1, generator.latent_dim), rows, strengths)
 
 
 def drawn_formula(generator, terms, points, means):
@@ -199,6 +228,10 @@ def drawn_change(generator, changed, captions, strengths):
     rows = drawn.reshape(*changed.shape[:2], *drawn.shape[1:])
     labels = [f"{strength:g}" for strength in np.round(strengths, 3)]
     return images.stack([images.grid(row, len(labels), labels) for row in rows], captions)
+
+
+def save_picture(picture, options, generator):
+    provenance.save_png(picture, options.out, provenance.record(generator, used_faces(options)))
 
 
 def output_folder(options):

@@ -1,6 +1,7 @@
-"""Directions in the latent space along which an attribute of the faces grows: fit, save, read. numpy only."""
+"""Directions in the latent space: fit to an attribute, or found in the generator's weights; save, read. numpy only."""
 
 import dataclasses
+import re
 import zipfile
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import numpy as np
 ATTRIBUTES = ("smile", "turn", "nod", "tilt", "brightness")  # what `direction_search.measure` measures
 RIDGE = 0.01  # penalty per face; a latent's numbers have a standard deviation of 1 or a little less
 LONGEST = 0.4  # times a typical latent's length: a step of strength 1 is never longer
+AUTO_STEP = 2.0  # standard deviations of the latents that a step of an unsupervised direction adds
+_AUTO = re.compile(r"auto([1-9]\d{0,5})")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +62,44 @@ def fit(latents, values):
     slope = ridge_regression(latents, values - values.mean(), RIDGE) / deviation
     length = min(1 / np.linalg.norm(slope), LONGEST * np.linalg.norm(latents, axis=1).mean())
     return (slope / np.linalg.norm(slope) * length).astype(np.float32)
+
+
+def unsupervised(generator, count):
+    """The directions that move a generator's first layer most: the eigenvectors of its weights (SeFa).
+
+    Shen and Zhou 2021, "Closed-Form Factorization of Latent Semantics in GANs". No face is drawn or measured.
+
+    Args:
+        generator: a `generators.Generator`. count: how many, at most its latent_dim.
+
+    Returns:
+        steps: (count, latent_dim) float32, what strength 1 of each adds to a latent, all of one length; the direction
+        that moves the layer most comes first.
+        shares: (count,) of the layer's variance over random latents, from 0 to 1.
+
+    Raises:
+        ValueError: the generator has fewer directions, or does not begin with a layer of weights for each number.
+    """
+    kernel = generator.model.get_weights()[0].astype(np.float64)
+    size = generator.latent_dim
+    if kernel.ndim == 4:  # a Conv2DTranspose from one pixel: (height, width, filters, latent_dim)
+        kernel = kernel.reshape(-1, kernel.shape[-1]).T
+    if kernel.ndim != 2 or len(kernel) != size:
+        raise ValueError(f"{generator.path}: does not begin with a Dense layer, so it has no unsupervised directions")
+    if count > size:
+        raise ValueError(f"auto{count}: there are only auto1 to auto{size}")
+    energies, vectors = np.linalg.eigh(kernel @ kernel.T)  # in ascending order, one vector a column
+    units = vectors.T[::-1][:count]
+    # The sign of an eigenvector is arbitrary: make its largest number positive.
+    units = units * np.sign(units[np.arange(count), np.abs(units).argmax(axis=1)])[:, None]
+    deviation = 1 / np.sqrt(3) if generator.latent_prior == "uniform" else 1.0
+    return (AUTO_STEP * deviation * units).astype(np.float32), energies[::-1][:count] / energies.sum()
+
+
+def auto_number(name):
+    """The number of an unsupervised direction by its name, 3 for "auto3", or None if the name is another."""
+    match = _AUTO.fullmatch(name)
+    return int(match[1]) if match else None
 
 
 def explained(step, latents, values):

@@ -14,14 +14,14 @@ _WEIGHT = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*\*(.*)", re.DOTALL)
 
 @dataclasses.dataclass(frozen=True)
 class Term:
-    """A term of a formula: the average of faces, or a saved direction.
+    """A term of a formula: the average of faces, or a direction.
 
     Attributes:
         sign: 1 or −1. weight: a number, 0 or more.
         name: the term's name in the picture; it may be empty.
         faces: a list of int and `Path`, or None for a direction.
         written: a direction's name or path as the user wrote it, or None for faces.
-        direction: a `directions.Direction`, after `with_direction` has read it.
+        direction: a `directions.Direction`, after `with_direction` or, for auto1, auto2, …, `for_generator`.
     """
 
     sign: int
@@ -38,7 +38,7 @@ class Term:
 
 
 def parse_term(text, sign):
-    """Read "smiling_woman=92,98,99", "92,98,99", "0.5*92" or "smile", the name or path of a saved direction.
+    """Read "smiling_woman=92,98,99", "92,98,99", "0.5*92" or "smile", the name or path of a direction.
 
     Raises:
         ValueError: it is none of these.
@@ -71,7 +71,7 @@ def parse_strengths(text):
 
 
 def with_direction(term, folders):
-    """The term with its saved direction read; a term of faces is returned as it is.
+    """The term with its saved direction read; other terms are returned as they are.
 
     Args:
         term: a `Term`. folders: where to look for NAME.npz if what the user wrote is not the path of a file.
@@ -85,6 +85,8 @@ def with_direction(term, folders):
     file = written if written.suffix == ".npz" else Path(f"{written}.npz")
     candidates = [written, file, *(Path(folder) / file.name for folder in folders)]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None and directions.auto_number(term.written):
+        return term
     if path is None:
         places = " or ".join(dict.fromkeys(f"{Path(folder)}/" for folder in folders))
         kinds = "faces such as 92,98,99 nor a saved direction"
@@ -92,13 +94,22 @@ def with_direction(term, folders):
     return dataclasses.replace(term, direction=directions.read(path))
 
 
-def check_direction(term, generator):
-    """Raise ValueError if the term is a saved direction that belongs to another generator."""
+def for_generator(term, generator):
+    """The term with its unsupervised direction, if it is one, taken from the generator.
+
+    Raises:
+        ValueError: the generator has no such direction, or a saved direction belongs to another generator.
+    """
+    if term.written and not term.direction:
+        number = directions.auto_number(term.written)
+        step = directions.unsupervised(generator, number)[0][-1]
+        return dataclasses.replace(term, direction=directions.Direction(step, generator.fingerprint))
     if term.direction and term.direction.fingerprint != generator.fingerprint:
         raise ValueError(
             f"{term.name}: belongs to another generator ({term.direction.fingerprint}), not to {generator.path} "
             f"({generator.fingerprint}); save it again with this one"
         )
+    return term
 
 
 def latents_of(term, source, generator, folder):

@@ -7,6 +7,7 @@ from facegan.common import generators
 from facegan.exploring import direction_search, directions
 from facegan.metrics import face_features
 
+import drawing
 import numpy as np
 import pytest
 from matplotlib import cbook
@@ -33,6 +34,49 @@ def test_a_step_stays_short_when_the_values_are_random():
     assert np.linalg.norm(step) <= 0.4 * np.linalg.norm(points, axis=1).mean() + 1e-5
     with pytest.raises(ValueError, match="all the same"):
         directions.fit(points, np.ones(2000))
+
+
+def first_layer_moves(generator, step):
+    """How far a step moves the generator's first Dense layer."""
+    import keras
+
+    kernel = next(layer for layer in generator.model.layers if isinstance(layer, keras.layers.Dense)).get_weights()[0]
+    return np.linalg.norm(step @ kernel)
+
+
+def test_unsupervised_directions_move_the_first_layer_most_and_are_at_right_angles(tmp_path):
+    generator = generators.load_generator(drawing.save_generator(tmp_path / "g.h5"))
+    steps, shares = directions.unsupervised(generator, drawing.LATENT_DIM)
+    moves = [first_layer_moves(generator, step) for step in steps]
+    assert moves == sorted(moves, reverse=True)
+    random = np.random.RandomState(0).standard_normal((50, drawing.LATENT_DIM))
+    assert all(first_layer_moves(generator, 2 * step / np.linalg.norm(step)) < moves[0] for step in random)
+    np.testing.assert_allclose(steps @ steps.T, 4 * np.eye(drawing.LATENT_DIM), atol=1e-5)
+    np.testing.assert_allclose(shares, np.square(moves) / np.sum(np.square(moves)), rtol=1e-4)
+    assert all(step[np.abs(step).argmax()] > 0 for step in steps)
+
+
+def test_fewer_unsupervised_directions_are_the_first_of_more(tmp_path):
+    generator = generators.load_generator(drawing.save_generator(tmp_path / "g.h5", latent_prior="uniform"))
+    three, five = (directions.unsupervised(generator, count)[0] for count in (3, 5))
+    np.testing.assert_array_equal(three, five[:3])
+    deviation = generator.latents_of(range(1, 2001)).std()
+    assert np.allclose(np.linalg.norm(five, axis=1), 2 * deviation, rtol=0.02)
+    with pytest.raises(ValueError, match="auto9: there are only auto1 to auto8"):
+        directions.unsupervised(generator, 9)
+
+
+def test_a_generator_may_begin_with_a_transposed_convolution_of_one_pixel(tmp_path):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Reshape((1, 1, 5)), keras.layers.Conv2DTranspose(3, 4, activation="tanh")]
+    keras.Sequential([keras.Input((5,)), *layers]).save(tmp_path / "g.keras")
+    generator = generators.load_generator(tmp_path / "g.keras")
+    steps, _ = directions.unsupervised(generator, 5)
+    kernel = layers[1].get_weights()[0]
+    moves = [np.linalg.norm(kernel @ step) for step in steps]
+    assert moves == sorted(moves, reverse=True) and moves[0] > 1.2 * moves[-1]
 
 
 def test_a_saved_direction_reads_back(tmp_path):

@@ -143,9 +143,32 @@ def test_find_direction_prints_what_it_changes_and_saves_it(monkeypatch, capsys,
     assert changes == sorted(changes) and changes[2] == 0 and changes[4] > 1
 
 
+def test_an_unsupervised_direction_is_drawn_used_by_its_name_and_saved_under_another(
+    monkeypatch, capsys, tmp_path, model
+):
+    monkeypatch.chdir(tmp_path)
+    run(monkeypatch, model, "--find-direction", "auto", "--apply-to", "7", "--strength", "1", "--out", "all.png")
+    assert "auto8" in capsys.readouterr().out
+    run(monkeypatch, model, "--plus", "2*auto8", "--save-direction", "hair.npz")
+    assert drawing.files_in(tmp_path) == ["all.png", "hair.npz"]
+    run(monkeypatch, model, "--plus", "0.5*hair", "--apply-to", "7", "--strength", "1", "--out", "hair.png")
+    run(monkeypatch, model, "--plus", "auto8", "--apply-to", "7", "--strength", "1", "--out", "auto.png")
+    sheets = []
+    for name in ("all.png", "hair.png", "auto.png"):
+        with Image.open(name) as picture:
+            sheets.append(np.asarray(picture))
+    np.testing.assert_array_equal(last_tile(sheets[0], 0), last_tile(sheets[1], 0))
+    np.testing.assert_array_equal(last_tile(sheets[0], 0), last_tile(sheets[2], 0))
+    assert (last_tile(sheets[0], 0) != enlarged(model, latents.latents_of_faces([7], drawing.LATENT_DIM)[0])).any()
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        (["--out", "a.png", "--plus", "auto9"], "--plus auto9: there are only auto1 to auto8"),
+        (["--out", "a.png", "--plus", "auto0"], "--plus auto0"),
+        (["--save-direction", "a.npz", "--find-direction", "auto"], "--plus auto3 --save-direction"),
+        (["--out", "a.png", "--find-direction", "auto", "--labels", "three.npz"], "--find-direction auto"),
         (["--out", "a.png", "--plus", "smile"], "--plus smile"),
         (["--out", "a.png", "--plus", "three.npz"], "--plus three.npz"),
         (["--out", "a.png", "--plus", "3", "--strength", "x"], "--strength"),
