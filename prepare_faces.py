@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from facegan.common import cli, datasets, files, images
+from facegan.common import cli, datasets, files, hardware, images
 from facegan.preparing import celeba, csv_table, detector, photos, pipeline, preparer, resumable, shards
 from facegan.preparing.settings import CROPS, KEEP, Settings, settings_of, write_settings
 
@@ -34,6 +34,8 @@ def main():
         print(f"{options.out}: already finished")
         return None
     check_outputs(options)
+    if options.device == "cpu":
+        hardware.hide_gpus()
     try:
         rows = merge(options) if options.merge else prepare(options)
     except files.WriteError as error:
@@ -73,6 +75,7 @@ def parse_arguments(arguments=None):
     add("--margin", type=cli.number(0, 4), default=0.0, metavar="X", help="extra border, as a share of the box")
     add("--align", action="store_true", help="bring eyes, nose and mouth to the same places")
     add("--fast", action="store_true", help="search a reduced photo: faster, less exact")
+    hardware.add_argument(parser)
     add = parser.add_argument_group("shards, for several machines").add_argument
     add("--shard", type=cli.argument(parse_shard), metavar="K/N", help="prepare only the Kth of N equal parts")
     add("--merge", nargs="+", metavar="SHARD", help="instead of PHOTOS: the .npz files of all shards")
@@ -145,7 +148,7 @@ def prepare(options):
             )
         stack.enter_context(work)
         before = work.photos
-        prepare_photos(work, names, source, settings=settings, manifest=manifest)
+        prepare_photos(work, names, source, settings=settings, manifest=manifest, device=options.device)
         work.finish(write_settings(settings, options.shard), save_preview)
     report(options.out, work.rows, work.counts)
     report_speed(work.photos - before, before, time.monotonic() - start)
@@ -198,13 +201,16 @@ def full_plan(settings, source, names, *, attributes, shard):
     }
 
 
-def prepare_photos(work, names, source, *, settings, manifest):
+def prepare_photos(work, names, source, *, settings, manifest, device):
     """Prepare the photos that `work`, a `ResumablePreparation`, has not done yet."""
     left = names[work.photos :]
     if not left:
         return
     pipeline.return_large_memory()
     faces = preparer.Preparer(settings)
+    if settings.crop == "face":
+        with cli.naming("--device"):
+            hardware.announce(device, hardware.find_device(), "float32")
     batches = pipeline.batches(left, lambda name: faces.read(name, lambda: source.read(name)))
     duplicates = csv_table.DuplicateFinder(csv_table.read(work.csv_path)) if settings.drop_duplicates else None
     try:

@@ -14,7 +14,7 @@ import argparse
 import contextlib
 import functools
 
-from facegan.common import cli, datasets, files, images
+from facegan.common import cli, datasets, files, hardware, images
 from facegan.training import presets
 
 EXIT_COLLAPSED = 3
@@ -30,15 +30,14 @@ REMEDIES = {
 
 def main():
     options = parse_arguments()
+    if options.check_device:
+        hardware.report(*start_backend(options))
+        return 0
     preset = presets.PRESETS[options.preset]
     check_options(options, preset)
-    cli.import_keras()
+    device, precision = start_backend(options)
 
     from facegan.training import batches, checkpoints, devices, run_config
-
-    with cli.naming("several processes:"):
-        devices.join()
-    devices.distribute(devices.find_device())
 
     with cli.naming("DATA"):
         pixels, fingerprint = datasets.load_images(options.data)
@@ -47,7 +46,15 @@ def main():
     with cli.naming("--out"):
         out = files.writable_folder(options.out)
     image_shape = pixels.shape[1:]
-    config = run_config.resolve(options, preset, image_shape=image_shape, fingerprint=fingerprint, held_out=held_out)
+    config = run_config.resolve(
+        options,
+        preset,
+        device=device,
+        precision=precision,
+        image_shape=image_shape,
+        fingerprint=fingerprint,
+        held_out=held_out,
+    )
     with contextlib.ExitStack() as stack:
         with cli.naming("--out"):
             if devices.is_first() and not options.dry_run:
@@ -88,19 +95,25 @@ def parse_arguments():
     """Parse the options and fill in the preset's values for those left out."""
     parser = cli.parser(__doc__)
     parser.usage = "train_gan.py DATA --preset NAME --out DIR [option ...]"
-    parser.add_argument("data", metavar="DATA", help="a .npz of images, or mnist or cifar10 to download")
+    parser.add_argument("data", nargs="?", metavar="DATA", help="a .npz of images, or mnist or cifar10 to download")
     add_what(parser.add_argument_group("data and output"))
     add_length(parser.add_argument_group("length of the run (default: the preset's)"))
     add_learning(parser.add_argument_group("learning (default: the preset's, unless one is shown)"))
     add_running(parser.add_argument_group("running"))
-    return with_preset_values(parser.parse_args())
+    options = parser.parse_args()
+    if options.check_device:
+        return options
+    required = {"DATA": options.data, "--preset": options.preset, "--out": options.out}
+    if missing := [name for name, value in required.items() if value is None]:
+        parser.error(f"the following arguments are required: {', '.join(missing)}")
+    return with_preset_values(options)
 
 
 def add_what(group):
     names = f"{', '.join(presets.PRESETS)} (docs/presets.md)"
     share = cli.number(0, 0.9)
-    group.add_argument("--preset", required=True, choices=presets.PRESETS, metavar="NAME", help=names)
-    group.add_argument("--out", required=True, metavar="DIR", help="the run folder")
+    group.add_argument("--preset", choices=presets.PRESETS, metavar="NAME", help=names)
+    group.add_argument("--out", metavar="DIR", help="the run folder")
     group.add_argument("--hold-out", type=share, default=0.0, metavar="SHARE", help="of images, kept for evaluation")
     group.add_argument("--limit", type=cli.integer(1), metavar="N", help="train on N images, chosen at random")
     group.add_argument("--init-from", nargs="+", metavar="H5", help="initial weights: generator [discriminator]")
@@ -137,6 +150,8 @@ def add_running(group):
     group.add_argument(
         "--precision", choices=precisions, default="auto", metavar="NAME", help=f"{', '.join(precisions)}"
     )
+    hardware.add_argument(group)
+    group.add_argument("--check-device", action="store_true", help="print whether a GPU is used, and how fast it is")
     group.add_argument(
         "--on-collapse", choices=("warn", "stop", "restore"), default="warn", help="what to do when training fails"
     )
@@ -175,6 +190,25 @@ def check_options(options, preset):
         )
     if options.quality:
         cli.require_rooms(("metrics",), "evaluating saved generators (--no-quality skips it)")
+
+
+def start_backend(options):
+    """Import Keras, join the other processes of a launch, and print the device; returns (it, the precision)."""
+    if options.device == "cpu":
+        hardware.hide_gpus()
+    cli.import_keras()
+
+    from facegan.training import devices
+
+    with cli.naming("several processes:"):
+        devices.join()
+    with cli.naming("KERAS_BACKEND"):
+        device = hardware.find_device()
+    precision = hardware.resolve_precision(options.precision, device)
+    with cli.naming("--device"):
+        hardware.announce(options.device, device, precision)
+    devices.distribute(device)
+    return device, precision
 
 
 def choose_rows(pixels, options):

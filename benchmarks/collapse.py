@@ -48,18 +48,19 @@ def main():
 
 def run(preset, pixels, options, seed=0, d_factor=1, g_factor=1, one_latent=False):
     """Train until a failure is found or the steps are over; (finding or None, lowest averaged batch diversity)."""
-    from facegan.training import batches, collapse, devices, gan
+    from facegan.common import hardware
+    from facegan.training import batches, collapse, gan
 
     import keras
 
-    device = devices.find_device()
+    device = hardware.find_device()
     keras.utils.set_random_seed(seed)
-    precision = devices.resolve_precision("auto", device)
+    precision = hardware.resolve_precision("auto", device)
     shape = pixels.shape[1:]
     model = gan.GAN.from_preset(preset, shape, precision=precision, seed=seed)
     rates = preset.learning_rate * preset.d_rate * d_factor, preset.learning_rate * g_factor
     optimizers = [keras.optimizers.Adam(rate, beta_1=preset.beta_1) for rate in rates]
-    model.compile(*optimizers, jit_compile=devices.compiles_with_xla(device))
+    model.compile(*optimizers, jit_compile=hardware.compiles_with_xla(device))
     stream = batches.Batches(pixels, range(len(pixels)), preset, batch_size=options.batch_size, seed=seed)
     if one_latent:
         stream.draw = lambda random, shape: 0.5 * _ones(shape)

@@ -54,7 +54,7 @@ def main():
 
 def compare_speed(options):
     cli.import_keras()
-    from facegan.training import devices
+    from facegan.common import hardware
 
     preset = presets.PRESETS[options.preset]
     if options.preset in tutorial_loop.PLAIN:
@@ -70,7 +70,7 @@ def compare_speed(options):
             "plain loop, PyTorch": functools.partial(pytorch_rate, options, "--eager"),
             "the same, compiled, bfloat16": functools.partial(pytorch_rate, options),
         }
-    precisions = dict.fromkeys(("float32", devices.resolve_precision("auto", devices.find_device())))
+    precisions = dict.fromkeys(("float32", hardware.resolve_precision("auto", hardware.find_device())))
     for precision in precisions:
         contestants[f"ours, {precision}"] = functools.partial(our_rate, *arguments, precision)
         contestants[f"the same, {precision}, Keras's layers"] = functools.partial(
@@ -106,13 +106,14 @@ def our_rate(preset, batch_size, steps, precision, fixed=False, to_train=True):
 
     `fixed` gives it one batch again and again; without `to_train` the networks are made of Keras's own layers.
     """
-    from facegan.training import batches, devices, gan
+    from facegan.common import hardware
+    from facegan.training import batches, gan
 
     import keras
 
     model = gan.GAN.from_preset(preset, preset.image_shape, precision=precision, to_train=to_train)
     optimizers = [keras.optimizers.Adam(preset.learning_rate, beta_1=preset.beta_1) for _ in range(2)]
-    model.compile(*optimizers, jit_compile=devices.compiles_with_xla(devices.find_device()))
+    model.compile(*optimizers, jit_compile=hardware.compiles_with_xla(hardware.find_device()))
     pixels = np.random.randint(0, 256, (2_000, *preset.image_shape), np.uint8)
     drawn = batches.Batches(pixels, np.arange(len(pixels)), preset, batch_size=batch_size)
     batch = drawn.at(0)

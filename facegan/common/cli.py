@@ -116,29 +116,37 @@ def require_rooms(rooms, purpose):
 
 
 def import_keras():
-    """Import Keras with its backend and return the module; standard error is discarded meanwhile.
+    """Import Keras with its backend, without their messages, and return the module."""
+    with without_messages():
+        try:
+            import keras
+        except ModuleNotFoundError as error:
+            if error.name not in ("tensorflow", "jax", "torch"):
+                raise
+            raise UserError(
+                f"Keras needs {error.name}, which is not installed: pip install {error.name}, or set KERAS_BACKEND to "
+                "whichever of tensorflow, jax and torch is installed"
+            ) from None
+        except ValueError as error:
+            raise UserError(f"KERAS_BACKEND {os.environ.get('KERAS_BACKEND')}: {error}") from error
+    return keras
 
-    TensorFlow's libraries print ten lines about drivers and rounding to it, before any setting can silence them.
+
+@contextlib.contextmanager
+def without_messages():
+    """Discard what libraries write to standard error: TensorFlow's write ten lines before any setting silences them.
+
+    `hardware.explain_cpu` asks again for what they say about GPUs.
     """
     sys.stderr.flush()
     standard_error = os.dup(2)
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 2)
     try:
-        import keras
-    except ModuleNotFoundError as error:
-        if error.name not in ("tensorflow", "jax", "torch"):
-            raise
-        raise UserError(
-            f"Keras needs {error.name}, which is not installed: pip install {error.name}, or set KERAS_BACKEND to "
-            "whichever of tensorflow, jax and torch is installed"
-        ) from None
-    except ValueError as error:
-        raise UserError(f"KERAS_BACKEND {os.environ.get('KERAS_BACKEND')}: {error}") from error
+        yield
     finally:
         os.dup2(standard_error, 2)
         os.close(standard_error)
-    return keras
 
 
 def _raise_terminated(signum, frame):

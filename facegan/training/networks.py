@@ -1,6 +1,7 @@
 """Builds the generator and the discriminator that a preset describes, for images of any suitable size."""
 
-from facegan.training import devices, presets
+from facegan.common import hardware
+from facegan.training import presets
 
 import keras
 from keras import layers
@@ -83,7 +84,7 @@ def build_discriminator(preset, image_shape, dtype=None, to_train=False):
 
 def _source(to_train):
     """The module that convolutions and leaky ReLU are taken from."""
-    if to_train and keras.backend.backend() == "tensorflow" and devices.find_device().kind == "cpu":
+    if to_train and keras.backend.backend() == "tensorflow" and hardware.find_device().kind == "cpu":
         from facegan.training import fast_cpu_layers
 
         return fast_cpu_layers

@@ -7,8 +7,8 @@ import math
 import platform
 from pathlib import Path
 
-from facegan.common import files
-from facegan.training import checkpoints, devices
+from facegan.common import files, hardware
+from facegan.training import checkpoints
 
 NAME = "config.json"
 # A run's length, how often it saves and where it runs may change when it resumes. Where it runs changes the last bits
@@ -66,12 +66,13 @@ class RunConfig:
     held_out_rows: list
 
 
-def resolve(options, preset, *, image_shape, fingerprint, held_out):
+def resolve(options, preset, *, device, precision, image_shape, fingerprint, held_out):
     """Gather a run's settings.
 
     Args:
         options: train_gan.py's, with the preset's values for those left out.
         preset: a row of `presets.PRESETS`.
+        device: the `hardware.Device` in use. precision: the Keras dtype policy.
         image_shape: (height, width, channels). fingerprint: the data set's. held_out: rows kept out of training.
 
     Returns:
@@ -79,9 +80,8 @@ def resolve(options, preset, *, image_shape, fingerprint, held_out):
     """
     import keras
 
-    device = devices.find_device()
     backend = keras.backend.backend()
-    names = {field.name for field in dataclasses.fields(RunConfig)} - {"precision"}
+    names = {field.name for field in dataclasses.fields(RunConfig)} - {"precision", "device"}
     versions = {name: importlib.metadata.version(name) for name in ("keras", "numpy", backend)}
     given = {name: value for name, value in vars(options).items() if name in names}
     # In an image with more pixels, D's gradient is spread over more of them.
@@ -93,9 +93,9 @@ def resolve(options, preset, *, image_shape, fingerprint, held_out):
         fingerprint=fingerprint,
         image_shape=list(image_shape),
         latent_prior=preset.latent_prior,
-        precision=devices.resolve_precision(options.precision, device),
-        device=f"{device.count} x {device.kind} ({device.name})",
-        xla=devices.compiles_with_xla(device),
+        precision=precision,
+        device=str(device),
+        xla=hardware.compiles_with_xla(device),
         backend=backend,
         versions={"python": platform.python_version(), **versions},
         held_out_rows=held_out.tolist(),

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from facegan.common import cli
+from facegan.common import cli, hardware
 from facegan.training import devices, logs
 
 import keras
@@ -123,8 +123,8 @@ def test_tensorflow_trains_on_one_of_several_gpus_and_says_so_in_one_line(monkey
         "get_device_details",
         lambda gpu: {"device_name": "A card", "compute_capability": (9, 0)},
     )
-    device = devices.find_device()
-    assert device == devices.Device("gpu", "A card", 2, True)
+    device = hardware.find_device()
+    assert device == hardware.Device("gpu", "A card", 2, True)
     devices.distribute(device)
     printed = "note: tensorflow trains on one of the 2 gpus here; KERAS_BACKEND=jax uses all\n"
     assert capsys.readouterr().out == printed

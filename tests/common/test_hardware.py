@@ -1,0 +1,201 @@
+"""A run names its device, and says why it does not use a card that the machine has."""
+
+import ctypes
+
+from facegan.common import hardware
+
+import pytest
+import tiny
+from PIL import Image
+from prepare_runs import refused
+from short_runs import FAST
+
+CPU = hardware.Device("cpu", "A processor", 1, False)
+SAID = "I0000 00:00:1795551557.3223   10541 cudart_stub.cc:31] Could not find cuda drivers on your machine.\n"
+
+
+@pytest.fixture
+def card(monkeypatch, tmp_path):
+    """A machine that has a card, which TensorFlow does not see, and no working driver."""
+    (tmp_path / "machine" / "dev").mkdir(parents=True)
+    (tmp_path / "machine" / "dev" / "nvidia0").touch()
+    monkeypatch.setattr(hardware, "ROOT", tmp_path / "machine")
+    monkeypatch.setitem(hardware.PROBES, "tensorflow", f"import sys; sys.exit({SAID!r})")
+    monkeypatch.setattr(ctypes, "CDLL", missing_library)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+
+
+def missing_library(name):
+    raise OSError(f"{name}: cannot open shared object file")
+
+
+@pytest.mark.parametrize(
+    "sign", ["dev/nvidia0", "proc/driver/nvidia/gpus/0000:01:00.0", "usr/lib/wsl/lib/libcuda.so.1"]
+)
+def test_a_card_is_known_by_what_its_driver_leaves(monkeypatch, tmp_path, sign):
+    monkeypatch.setattr(hardware, "ROOT", tmp_path)
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "nvidiactl").touch()
+    assert not hardware.has_card()
+    (tmp_path / sign).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / sign).touch()
+    assert hardware.has_card()
+
+
+def test_a_card_that_is_not_used_is_said_in_two_lines_with_the_reason_and_the_remedy(card, capsys):
+    hardware.announce("auto", CPU, "float32")
+    printed = capsys.readouterr()
+    assert printed.out.startswith("device: 1 x cpu (A processor), tensorflow 2.")
+    assert printed.out.endswith(", float32\n")
+    assert printed.err == (
+        "warning: tensorflow does not use this machine's NVIDIA card: Could not find cuda drivers on your machine\n"
+        "  to use it: install NVIDIA's driver (libcuda.so.1 is missing), or start a container with --gpus all; "
+        "to omit this warning: --device cpu\n"
+    )
+
+
+def test_nothing_is_said_where_the_cpu_was_asked_for_or_the_card_is_hidden_or_there_is_none(
+    card, monkeypatch, tmp_path, capsys
+):
+    hardware.announce("cpu", CPU, "float32")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    hardware.announce("auto", CPU, "float32")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    monkeypatch.setattr(hardware, "ROOT", tmp_path / "elsewhere")
+    hardware.announce("auto", CPU, "float32")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_gpu_that_was_asked_for_and_is_not_there_is_an_error_that_says_why(card, monkeypatch, tmp_path):
+    with pytest.raises(ValueError, match=r"^gpu: tensorflow finds no GPU \(Could not find cuda drivers"):
+        hardware.announce("gpu", CPU, "float32")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    with pytest.raises(ValueError, match=r"\(CUDA_VISIBLE_DEVICES= hides it\); unset CUDA_VISIBLE_DEVICES$"):
+        hardware.announce("gpu", CPU, "float32")
+    monkeypatch.setattr(hardware, "ROOT", tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=r"shows no NVIDIA card\); use --device cpu$"):
+        hardware.announce("gpu", CPU, "float32")
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_a_gpu_is_named_with_its_count_and_the_precision(capsys, precision):
+    hardware.announce("gpu", hardware.Device("gpu", "A card", 2, True), precision)
+    printed = capsys.readouterr()
+    assert printed.out.startswith("device: 2 x gpu (A card), tensorflow 2.") and printed.err == ""
+    assert printed.out.endswith(f", {precision}\n")
+
+
+class Driver:
+    """What `ctypes` gives for a driver's library."""
+
+    def __init__(self, started, version=0):
+        self.started, self.version = started, version
+
+    def cuInit(self, flags):  # noqa: N802
+        return self.started
+
+    def cuDriverGetVersion(self, pointer):  # noqa: N802
+        pointer._obj.value = self.version
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("backend", "driver", "words"),
+    [
+        ("jax", Driver(0, 13_000), 'pip install "jax[cuda13]"'),
+        ("jax", Driver(0, 12_080), 'pip install "jax[cuda12]"'),
+        ("tensorflow", Driver(0, 12_080), 'pip install "tensorflow[and-cuda]"'),
+        ("torch", Driver(0, 13_000), "pip install torch"),
+        ("jax", Driver(803), "mend NVIDIA's driver, which fails with CUDA error 803; nvidia-smi says more"),
+    ],
+)
+def test_the_remedy_is_the_packages_for_the_driver_or_the_driver_itself(monkeypatch, backend, driver, words):
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: driver)
+    assert hardware.remedy(backend) == words
+
+
+# What the libraries said where a card was pretended: without and with the packages for CUDA, none with a driver.
+MESSAGES = {
+    "Could not find cuda drivers on your machine, GPU will not be used. "
+    "failed call to cuInit: INTERNAL: CUDA error: Failed call to cuInit: UNKNOWN ERROR (303)": """\
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1795551557.321965   10541 port.cc:153] oneDNN custom operations are on. You may see slightly different
+I0000 00:00:1795551557.322   10541 cudart_stub.cc:31] Could not find cuda drivers on your machine, GPU will not be used.
+I0000 00:00:1795551557.396961   10541 cpu_feature_guard.cc:227] This TensorFlow binary is optimized to use available CPU
+I0000 00:00:1795551561.996   10541 cudart_stub.cc:31] Could not find cuda drivers on your machine, GPU will not be used.
+E0000 00:00:1795551563.719289   10541 cuda_platform.cc:52] failed call to cuInit: INTERNAL: CUDA error: Failed call to \
+cuInit: UNKNOWN ERROR (303)
+""",
+    "An NVIDIA GPU may be present on this machine, but a CUDA-enabled jaxlib is not installed.": """\
+An NVIDIA GPU may be present on this machine, but a CUDA-enabled jaxlib is not installed.
+""",
+    "Unable to load cuPTI. Is it installed?": """\
+Jax plugin configuration error: Exception when calling jax_plugins.xla_cuda13.initialize()
+Traceback (most recent call last):
+  File "jax_plugins/xla_cuda13/__init__.py", line 201, in _version_check
+    version = get_version()
+RuntimeError: jaxlib/cuda/versions_helpers.cc:52: operation cuptiGetVersion(&version) failed: Unknown CUPTI error 999.
+
+The above exception was the direct cause of the following exception:
+
+RuntimeError: Unable to load cuPTI. Is it installed?
+An NVIDIA GPU may be present on this machine, but a CUDA-enabled jaxlib is not installed.
+""",
+    "it does not say why": "",
+}
+
+
+@pytest.mark.parametrize(("reason", "said"), MESSAGES.items())
+def test_the_reason_is_what_a_backend_says_of_gpus_without_the_rest(reason, said):
+    assert hardware.reason_in(said).rstrip(".") == reason.rstrip(".")
+
+
+@pytest.mark.slow
+def test_tensorflow_itself_gives_a_reason(card, monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(hardware, "has_card", lambda: True)
+    reason, _ = hardware.explain_cpu("tensorflow")
+    assert "cuda" in reason.lower()
+
+
+def test_check_device_needs_no_data_and_prints_versions_cards_and_speed(card, monkeypatch, tmp_path, capsys):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'NVIDIA H100, 580.95.05, 81559 MiB, 4 MiB'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert tiny.train(monkeypatch, "--check-device", "--precision", "mixed_bfloat16") == 0
+    printed = capsys.readouterr()
+    assert "does not use this machine's NVIDIA card" in printed.err
+    first, *lines = printed.out.splitlines()
+    assert first.startswith("device: 1 x cpu (") and first.endswith(", mixed_bfloat16")
+    assert lines[0].startswith("Python 3.") and "Keras 3." in lines[0]
+    assert "card: NVIDIA H100, driver 580.95.05, 81559 MiB, of which 4 MiB in use" in lines
+    assert [line.split(":")[0].split(", ")[-1] for line in lines[-2:]] == ["float32", "bfloat16"]
+    assert all(line.endswith(" TFLOP/s") for line in lines[-2:])
+
+
+def test_scripts_refuse_to_start_without_the_gpu_that_they_were_asked_for(card, monkeypatch, tmp_path, dataset, capsys):
+    options = ("--preset", "tiny", "--out", tmp_path / "run", *FAST, "--device", "gpu")
+    assert tiny.train(monkeypatch, dataset, *options) == 2
+    assert not (tmp_path / "run").exists()
+    printed = capsys.readouterr().err
+    assert printed.startswith("train_gan.py: error: --device gpu: tensorflow finds no GPU") and printed.count("\n") == 1
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    Image.new("RGB", (64, 64)).save(photos / "one.png")
+    assert refused(photos, "--out", tmp_path / "faces80.npz", "--device", "gpu").startswith("--device gpu: tensorflow")
+    assert not (tmp_path / "faces80.npz").exists()
+
+
+def test_a_backend_that_cannot_start_is_an_error_in_one_line(card, monkeypatch, capsys):
+    import tensorflow as tf
+
+    def fail(kind):
+        raise RuntimeError("Unable to initialize backend 'cuda': no driver\nmore")
+
+    monkeypatch.setattr(tf.config, "list_physical_devices", fail)
+    assert tiny.train(monkeypatch, "--check-device") == 2
+    printed = capsys.readouterr().err
+    assert "KERAS_BACKEND tensorflow: cannot start (Unable to initialize backend 'cuda': no driver); " in printed
+    assert printed.count("\n") == 1
