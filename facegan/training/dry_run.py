@@ -12,6 +12,8 @@ from facegan.training.logs import duration
 
 import numpy as np
 
+NO_DIAGRAMS = "none; they need both pip install pydot and apt install graphviz"
+
 
 def report(gan, batches, schedule, *, config, folder):
     """Print what a run would be: settings, networks, memory, and the time per epoch, from two timed steps.
@@ -26,6 +28,7 @@ def report(gan, batches, schedule, *, config, folder):
     print(json.dumps({**dataclasses.asdict(config), "held_out_rows": len(config.held_out_rows)}, indent=1))
     gan.generator.summary()
     gan.discriminator.summary()
+    show_composite(gan.generator, gan.discriminator)
     bytes_needed = memory(gan, batches.batch_size, batches.real_count)
     with loop.explained_limits():
         seconds = seconds_per_step(gan, batches)
@@ -34,7 +37,17 @@ def report(gan, batches, schedule, *, config, folder):
     print(f"an epoch of {schedule.epoch:,} steps: about {duration(seconds * schedule.epoch)}")
     kimg = schedule.total * batches.real_count / 1000
     print(f"the whole run of {schedule.total:,} steps, {kimg:,.0f} kimg: about {duration(seconds * schedule.total)}")
-    print(f"diagrams: {', '.join(pictures) or 'none, because pydot or graphviz is not installed'}")
+    print(f"diagrams: {', '.join(pictures) or NO_DIAGRAMS}")
+
+
+def show_composite(generator, discriminator):
+    """Print the composite model, D on top of G, through which G learns; it exists only to be counted."""
+    import keras
+
+    composite = keras.Sequential([generator, discriminator], name="generator_then_discriminator")
+    composite.summary()
+    trained = sum(math.prod(variable.shape) for variable in generator.trainable_variables)
+    print(f"composite model: {composite.count_params():,} parameters, {trained:,} of them trained by G's update")
 
 
 def memory(gan, batch_size, real_count):

@@ -2,7 +2,7 @@
 
 import math
 
-from facegan.training import networks, presets
+from facegan.training import dry_run, networks, presets
 
 import keras
 import numpy as np
@@ -13,6 +13,8 @@ PARAMETERS = {
     "cifar32": (1_466_115, 522_497),
     "mnist28": (1_164_289, 40_705),
     "dcgan64": (12_658_432, 2_765_568),
+    "roses64": (5_135_363, 4_316_545),
+    "celeba28": (21_475_331, 4_310_401),
 }
 
 
@@ -26,6 +28,16 @@ def test_presets_have_exactly_the_published_parameter_counts(name):
     generator = networks.build_generator(preset, preset.image_shape)
     discriminator = networks.build_discriminator(preset, preset.image_shape)
     assert (trainable(generator), trainable(discriminator)) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize(("name", "count"), [("faces80", 3_033_732), ("cifar32", 1_988_612), ("mnist28", 1_204_994)])
+def test_a_dry_run_counts_the_composite_model_as_the_tutorials_print_it(name, count, capsys):
+    preset = presets.PRESETS[name]
+    stacked = [build(preset, preset.image_shape) for build in (networks.build_generator, networks.build_discriminator)]
+    dry_run.show_composite(*stacked)
+    printed = capsys.readouterr().out
+    assert f"Total params: {count:,}" in printed
+    assert f"composite model: {count:,} parameters, {PARAMETERS[name][0]:,} of them trained by G's update" in printed
 
 
 @pytest.mark.parametrize("name", presets.PRESETS)
