@@ -2,6 +2,7 @@
 
     python evaluate.py runs/faces80 --out report
     python evaluate.py runs/a runs/b old.h5 --data data/faces80.npz
+    python evaluate.py runs/faces80 --losses losses.png
 
 Prints a table, best first. A run folder alone stands for all of its generators,
 beside other MODELs for its best one. With --out: quality.csv, neighbours.png
@@ -9,7 +10,7 @@ beside other MODELs for its best one. With --out: quality.csv, neighbours.png
 quality.png. Beside the data: NAME.features.npz, which speeds up the next run.
 What the figures mean and what they do not see: docs/quality.md.
 
-Copy with it: facegan/common and facegan/metrics.
+Copy with it: facegan/common and metrics; for --losses training.
 """
 
 import dataclasses
@@ -26,6 +27,45 @@ import numpy as np
 
 def main():
     options = parse_arguments()
+    if options.losses:
+        draw_losses(options)
+    else:
+        measure_generators(options)
+
+
+def parse_arguments():
+    parser = cli.parser(__doc__)
+    add = parser.add_argument_group("input").add_argument
+    add("models", nargs="+", metavar="MODEL", help="a run folder or a generator file")
+    add("--data", help="real images: a .npz, mnist or cifar10 (default: the run's training data)")
+
+    add = parser.add_argument_group("measurement").add_argument
+    add("--count", type=cli.integer(2), default=5_000, metavar="N", help="images drawn with each generator")
+    kinds = ("auto", "faces", "pixels", "classifier", "inception")
+    add("--features", choices=kinds, default="auto", help="what is compared as a whole; auto: faces, or else pixels")
+
+    add = parser.add_argument_group("output").add_argument
+    add("--out", metavar="FOLDER", help="write a report there (default: only print it)")
+    add("--losses", metavar="PNG", help="only draw the losses of a run folder, from its steps.csv")
+    return parser.parse_args()
+
+
+def draw_losses(options):
+    """Draw losses.png anew, also during a run."""
+    cli.require_rooms(("training",), "--losses")
+    from facegan.training import logs
+
+    tables = [Path(model, "steps.csv") for model in options.models]
+    if len(tables) > 1 or not tables[0].is_file():
+        raise UserError(f"MODEL {' '.join(options.models)}: --losses needs one run folder with a steps.csv")
+    with cli.naming("--losses"):
+        path = files.writable_path(options.losses, (".png",))
+    logs.draw_losses(tables[0], path)
+    print(f"written: {path}")
+
+
+def measure_generators(options):
+    """Measure and rank generators, and write the report."""
     paths = models_to_measure(options.models)
     configs = [run_config(path) for path in paths]
     with cli.naming("--out"):
@@ -45,22 +85,6 @@ def main():
         if len(options.models) == 1 and len(rows) > 1:
             report.draw_curves(rows, metric, out / "quality.png")
         print(f"written: {out}")
-
-
-def parse_arguments():
-    parser = cli.parser(__doc__)
-    add = parser.add_argument_group("input").add_argument
-    add("models", nargs="+", metavar="MODEL", help="a run folder or a generator file")
-    add("--data", help="real images: a .npz, mnist or cifar10 (default: the run's training data)")
-
-    add = parser.add_argument_group("measurement").add_argument
-    add("--count", type=cli.integer(2), default=5_000, metavar="N", help="images drawn with each generator")
-    kinds = ("auto", "faces", "pixels", "classifier", "inception")
-    add("--features", choices=kinds, default="auto", help="what is compared as a whole; auto: faces, or else pixels")
-
-    add = parser.add_argument_group("output").add_argument
-    add("--out", metavar="FOLDER", help="write a report there (default: only print it)")
-    return parser.parse_args()
 
 
 def models_to_measure(models):

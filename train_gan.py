@@ -24,7 +24,7 @@ REMEDIES = {
     "not finite": "lower --learning-rate, or use --precision float32",
     "discriminator overpowers": "try a lower --learning-rate, a larger --r1, --augment for a small data set, "
     "or with --loss bce --label-smoothing 0.1",
-    "mode collapse": "try another --seed, a lower --learning-rate or --augment",
+    "mode collapse": "try another --seed, a lower --learning-rate, --augment, or a larger --latent-dim if it is small",
 }
 
 
@@ -86,9 +86,9 @@ def main():
                 return 0
             if devices.is_first():
                 run_config.write(out, config)
-                draw_real(stream, preset.output, out / "real.png")
+                draw_real(stream, preset, out / "real.png")
             make_metric = metric_maker(pixels, held_out) if config.quality and len(pixels) >= FEWEST_MEASURED else None
-            return train(gan, stream, schedule, config=config, out=out, make_metric=make_metric)
+            return train(gan, stream, schedule, preset=preset, config=config, out=out, make_metric=make_metric)
 
 
 def parse_arguments():
@@ -301,11 +301,11 @@ def load_weights(gan, paths):
             network.set_weights(weights)
 
 
-def draw_real(batches, output, path):
-    """Draw 49 of the training images, to compare generated ones with."""
-    pixels = batches.pixels[batches.rows[:49]]
+def draw_real(batches, preset, path):
+    """Draw as many training images as there are in the pictures of generated ones."""
+    pixels = batches.pixels[batches.rows[: preset.plot_side**2]]
     with files.atomic_write(path) as file:
-        images.grid(images.shown(pixels, output), columns=7).save(file, "PNG")
+        images.grid(images.shown(pixels, preset.output), columns=preset.plot_side).save(file, "PNG")
 
 
 def metric_maker(pixels, held_out):
@@ -329,14 +329,14 @@ def named_limits(out, batch_size):
         raise cli.UserError(f"--out {out}: {error}; make room and run the same command to resume") from error
 
 
-def train(gan, batches, schedule, *, config, out, make_metric):
+def train(gan, batches, schedule, *, preset, config, out, make_metric):
     """Train, and return the exit code, also of a run that a failure stopped."""
     from facegan.training import checkpoints, devices, loop, recorder, run_writer
 
     notes = {"preset": config.preset, "latent_prior": config.latent_prior, "fingerprint": config.fingerprint}
     notes["prepared"] = datasets.preparation_record(config.data)
     if devices.is_first():
-        writer = run_writer.RunWriter(out, schedule, notes, make_metric=make_metric, remedies=REMEDIES)
+        writer = run_writer.RunWriter(out, schedule, preset, notes, make_metric=make_metric, remedies=REMEDIES)
     else:
         writer = run_writer.SilentWriter(out)
     try:

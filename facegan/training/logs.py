@@ -1,5 +1,6 @@
 """The logs of a training run: tables that survive interruptions, curves, TensorBoard events."""
 
+import array
 import csv
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from facegan.common import files
 import numpy as np
 
 NUMBERS = ("d_loss_real", "d_loss_generated", "g_loss", "d_accuracy_real", "d_accuracy_generated", "batch_diversity")
+MOST_POINTS = 300  # of a curve; the steps of a longer run are averaged in groups
 
 
 class Table:
@@ -17,23 +19,31 @@ class Table:
         path: the file; it is created with its header if missing.
         columns: names; "step" must be among them. Other columns that the file already has are kept.
         keep_to: rows of later steps are removed: an interrupted run wrote them after the state it resumes from.
+        block: rows that are written at a time; `flush` writes those that wait.
     """
 
-    def __init__(self, path, columns, keep_to):
+    def __init__(self, path, columns, keep_to, block=1):
         self.path = Path(path)
-        self.columns = columns
-        known = _whole_rows(self.path)
-        self.columns += tuple(name for name in (known[0] if known else ()) if name not in columns)
-        rows = [row for row in known if float(row["step"]) <= keep_to]
+        self.block = block
+        self.waiting = []
+        self.columns = columns + tuple(name for name in _header(self.path) if name not in columns)
         with files.atomic_write(self.path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, self.columns)
+            writer = csv.DictWriter(file, self.columns, restval="", extrasaction="ignore")
             writer.writeheader()
-            writer.writerows({name: row.get(name, "") for name in self.columns} for row in rows)
+            writer.writerows(row for row in _whole_rows(self.path) if float(row["step"]) <= keep_to)
 
     def add(self, row):
         """Append a row, a dictionary by column; values that are missing or None are left empty."""
-        with self.path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, self.columns).writerow({name: _text(row.get(name)) for name in self.columns})
+        self.waiting.append({name: _text(row.get(name)) for name in self.columns})
+        if len(self.waiting) >= self.block:
+            self.flush()
+
+    def flush(self):
+        """Write the rows that wait for their block to be complete."""
+        if self.waiting:
+            with self.path.open("a", newline="", encoding="utf-8") as file:
+                csv.DictWriter(file, self.columns).writerows(self.waiting)
+            self.waiting = []
 
 
 def read_table(path):
@@ -44,12 +54,19 @@ def read_table(path):
     return [{name: _value(field) for name, field in row.items()} for row in _whole_rows(Path(path))]
 
 
+def _header(path):
+    return next(csv.reader(_whole_lines(path)), [])
+
+
 def _whole_rows(path):
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        text = file.read()
-    return list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines()))
+    """Yield the rows of a file as dictionaries of text; a run of many steps has too many to hold them all."""
+    return csv.DictReader(_whole_lines(path))
+
+
+def _whole_lines(path):
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            yield from (line for line in file if line.endswith("\n"))
 
 
 def _text(value):
@@ -65,29 +82,60 @@ def _value(field):
         return field
 
 
-def draw_losses(rows, path):
-    """Plot the losses, D's accuracies and the batch diversity in the rows of steps.csv as a PNG."""
+def draw_losses(table, path):
+    """Plot the losses, D's accuracies and the batch diversity in a steps.csv as a PNG.
+
+    Args:
+        table: the path of the steps.csv.
+        path: of the PNG.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    curves = _columns(Path(table), ("step", *NUMBERS))
     figure = Figure(figsize=(9, 6), layout="constrained")
     FigureCanvasAgg(figure)
     upper, lower = figure.subplots(2, 1, sharex=True)
-    _curves(upper, rows, ("d_loss_real", "d_loss_generated", "g_loss"), "loss")
-    _curves(lower, rows, ("d_accuracy_real", "d_accuracy_generated", "batch_diversity"), "share, ratio")
+    real, generated = curves["d_loss_real"], curves["d_loss_generated"]
+    losses = {"D, real": real, "D, generated": generated, "D, sum": real + generated}
+    shares = {"accuracy, real": curves["d_accuracy_real"], "accuracy, generated": curves["d_accuracy_generated"]}
+    if np.array_equal(real, generated, equal_nan=True):  # the relativistic loss has one value for both images of a pair
+        losses, shares = {"D, pairs": real}, {"accuracy, pairs": curves["d_accuracy_real"]}
+    _plot(upper, curves["step"], {**losses, "G": curves["g_loss"]}, "loss")
+    _plot(lower, curves["step"], {**shares, "batch diversity": curves["batch_diversity"]}, "share, ratio")
     lower.set_xlabel("step")
     with files.atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=100)
 
 
-def _curves(axes, rows, names, label):
-    steps = [row["step"] for row in rows]
-    for name in names:
-        values = np.array([np.nan if row[name] is None else row[name] for row in rows], float)
-        axes.plot(steps, values, linewidth=0.8, label=name)
+def _columns(path, names):
+    """Columns of a table as arrays of floats; NaN where a field is empty."""
+    columns = {name: array.array("d") for name in names}
+    for row in _whole_rows(path):
+        for name, values in columns.items():
+            values.append(float(row[name] or "nan"))
+    return {name: np.array(values) for name, values in columns.items()}
+
+
+def _plot(axes, steps, curves, label):
+    """Plot curves by name, each over a band from the lowest to the highest of the values averaged in a point."""
+    starts = np.arange(0, len(steps), -(-len(steps) // MOST_POINTS) or 1)
+    if len(starts) == 0:
+        return
+    counts = np.diff(np.append(starts, len(steps)))
+    points = np.maximum.reduceat(steps, starts)
+    bottom = top = 0.0
+    for name, values in curves.items():
+        means = np.add.reduceat(values, starts) / counts
+        axes.plot(points, means, linewidth=0.9, label=name)
+        low, high = (edge.reduceat(values, starts) for edge in (np.minimum, np.maximum))
+        axes.fill_between(points, low, high, alpha=0.15, linewidth=0)
+        finite = means[np.isfinite(means)]
+        bottom, top = finite.min(initial=bottom), finite.max(initial=top)
+    axes.set_ylim(1.1 * bottom, 1.1 * top or 1.0)  # a single step may rise far above the rest
     axes.set_ylabel(label)
     axes.grid(alpha=0.3)
-    axes.legend(loc="upper right")
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=len(curves), frameon=False)
 
 
 class TensorBoard:

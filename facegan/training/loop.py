@@ -108,6 +108,8 @@ def train(gan, batches, schedule, writer, *, on_collapse="warn", save_minutes=5.
     seed = batches.seed
     with explained_limits(), _stop_on_signals(recorder), contextlib.ExitStack() as stack:
         stack.callback(writer.close)
+        if recorder.step == 0:
+            writer.draw_start(gan)
         while recorder.step < schedule.total:
             # A restarted run draws from another stream; restarts of seed 5 must never coincide with seed 6.
             batches.reseed(seed, recorder.progress.restarts)

@@ -40,6 +40,7 @@ class Preset:
         lr_decay: the last share of a run, over which both learning rates fall to 0, see `loop.LearningRateDecay`.
         ema_decay: decay of the exponential moving average of the generator's weights; with 0 there is no average.
         epochs or steps: length of a run; a row with steps counts `save_every` in steps too.
+        plot_side: the pictures of generated images hold this many in a row and in a column.
     """
 
     about: str
@@ -80,6 +81,7 @@ class Preset:
     lr_decay: float = 0.0
     beta_1: float = 0.5
     beta_2: float = 0.999
+    plot_side: int = 7
 
     @property
     def d_updates(self):
@@ -134,6 +136,7 @@ PRESETS = {
         batch_size=128,
         update="alternating",
         epochs=100,
+        plot_side=10,
     ),
     "faces32": _FACES32,
     "slim80": dataclasses.replace(
@@ -189,6 +192,7 @@ PRESETS = {
         batch_size=256,
         update="concatenated",
         epochs=100,
+        plot_side=10,
     ),
     "dcgan64": Preset(
         about="Radford et al. 2015, 64x64",

@@ -10,7 +10,7 @@ from facegan.training.logs import NUMBERS, duration
 
 import keras
 
-STEPS_PER_ROW = 10
+STEPS_BETWEEN_AGREEMENTS = 10  # steps after which several processes agree whether to stop
 MOST_RESTARTS = 3
 SECONDS_PER_LINE = 60
 REASONS_TO_STOP = (None, KeyboardInterrupt, Terminated)
@@ -120,8 +120,7 @@ class Recorder(keras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         numbers = {name: float(logs[name]) for name in NUMBERS}
         self.progress.add(numbers)
-        if self.step % STEPS_PER_ROW == 0:
-            self.writer.log_step(self.step, numbers)
+        self.writer.log_step(self.step, numbers)
         finding = self.watch.observe(self.step, numbers)
         if finding:
             self.report(finding)
@@ -156,7 +155,7 @@ class Recorder(keras.callbacks.Callback):
 
     def reason_to_stop(self):
         """The exception to end with, or None; processes that train one GAN must end together, or some wait forever."""
-        if devices.is_shared() and self.step % STEPS_PER_ROW:
+        if devices.is_shared() and self.step % STEPS_BETWEEN_AGREEMENTS:
             return None
         return REASONS_TO_STOP[devices.largest(REASONS_TO_STOP.index(self.stop))]
 

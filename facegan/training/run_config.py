@@ -8,13 +8,16 @@ import platform
 from pathlib import Path
 
 from facegan.common import files, hardware
-from facegan.training import checkpoints
+from facegan.training import checkpoints, presets
 
 NAME = "config.json"
 # A run's length, how often it saves and where it runs may change when it resumes. Where it runs changes the last bits
 # of the result, and its length changes a decaying learning rate.
 MAY_DIFFER = ("data", "epochs", "steps", "save_every", "save_minutes", "on_collapse", "quality", "held_out_rows")
+MAY_DIFFER += ("preset plot_side",)  # what is drawn, not what is learned
 NOTED = ("precision", "device", "xla", "backend", "versions")
+# What a run did whose config.json was written before a preset had the field.
+BEFORE = {f"preset {field.name}": field.default for field in dataclasses.fields(presets.Preset)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +127,7 @@ def check_same_run(folder, config):
     except (ValueError, TypeError, KeyError, AttributeError, OSError):
         raise ValueError(f"{folder}: its {NAME} cannot be read; name another folder") from None
     now = _flat(dataclasses.asdict(config))
-    differing = [name for name in now if before.get(name) != now[name]]
+    differing = [name for name in now if before.get(name, BEFORE.get(name)) != now[name]]
     refused = [name for name in differing if name not in MAY_DIFFER + NOTED]
     if "precision" in differing and "mixed_float16" in (before.get("precision"), now["precision"]):
         refused.append("precision")  # under mixed_float16 the optimizers' state includes a loss scale

@@ -5,31 +5,33 @@ import shutil
 import sys
 from pathlib import Path
 
-from facegan.common import files, generators, images, latents
+from facegan.common import files, generators, images
 from facegan.training import checkpoints, devices, logs
 
 import numpy as np
 from PIL import Image
 
-FIXED_FACES = range(1, 50)
 GIF_MILLISECONDS = 400
 STEP_COLUMNS = ("step", *logs.NUMBERS)
+STEPS_PER_BLOCK = 50  # rows of steps.csv that are written at a time
+STEPS_PER_EVENT = 10  # an event takes ten times as much space as a row
 
 
 class RunWriter:
     """Writes what a run leaves in its folder.
 
     Args:
-        folder: the run folder, which exists. schedule: a `loop.Schedule`.
+        folder: the run folder, which exists. schedule: a `loop.Schedule`. preset: a row of `presets.PRESETS`.
         notes: what to store in every saved network, including "latent_prior".
         make_metric: a function that makes the `quality.QualityMetric` of saved generators, or None to measure nothing;
             it is called when the first one is saved, since it reads thousands of real images.
         remedies: what to try, by kind of `collapse.Finding`.
     """
 
-    def __init__(self, folder, schedule, notes, make_metric=None, remedies=None):
+    def __init__(self, folder, schedule, preset, notes, *, make_metric=None, remedies=None):
         self.folder = Path(folder)
         self.schedule = schedule
+        self.plot_side = preset.plot_side
         self.notes = notes
         self.make_metric = make_metric
         self.remedies = remedies or {}
@@ -46,7 +48,8 @@ class RunWriter:
         return checkpoints.load_state(self.folder, variables, before_step)
 
     def save_state(self, variables, progress, rotate):
-        """See `checkpoints.save_state`."""
+        """See `checkpoints.save_state`. The tables are complete up to a state's step."""
+        self.steps.flush()
         checkpoints.save_state(self.folder, variables, progress, rotate)
 
     def discard_after(self, step):
@@ -61,16 +64,18 @@ class RunWriter:
         """
         columns = ("epoch", "step", "kimg", "seconds", *logs.NUMBERS, *self.figures, "collapse")
         self.log = logs.Table(self.folder / "log.csv", columns, epoch_start)
-        self.steps = logs.Table(self.folder / "steps.csv", STEP_COLUMNS, step)
+        self.steps = logs.Table(self.folder / "steps.csv", STEP_COLUMNS, step, STEPS_PER_BLOCK)
         self.tensorboard = self.tensorboard or logs.TensorBoard(self.folder / "tensorboard")
 
     def log_step(self, step, numbers):
         """Write the row of a step."""
         self.steps.add({"step": step, **numbers})
-        self.tensorboard.scalars(step, numbers)
+        if step % STEPS_PER_EVENT == 0:
+            self.tensorboard.scalars(step, numbers)
 
     def log_epoch(self, row):
-        """Write the row of an epoch, a dictionary by column."""
+        """Write the row of an epoch, a dictionary by column, and with it the rows of its steps."""
+        self.steps.flush()
         self.log.add(row)
         numbers = {name: row.get(name) for name in (*logs.NUMBERS, *self.figures)}
         self.tensorboard.scalars(row["step"], {f"epoch/{name}": value for name, value in numbers.items()})
@@ -82,6 +87,12 @@ class RunWriter:
         remedy = f"; {self.remedies[finding.kind]}" if finding.kind in self.remedies else ""
         print(f"\nwarning: {finding.sentence}; {good}{remedy}", file=sys.stderr, flush=True)
 
+    def draw_start(self, gan):
+        """Draw the images of a generator that has not been trained yet."""
+        generator = self.generator(gan, None)
+        with devices.alone():
+            self.draw_pictures(generator, 0)
+
     def save_networks(self, gan, step, best):
         """Save both networks, draw the averaged generator's faces, and measure it.
 
@@ -91,50 +102,59 @@ class RunWriter:
         Returns:
             (the best `times_real` now, or None if nothing was measured; metrics by name).
         """
-        generator = devices.own_copy(gan.averaged_generator)
         number = self.schedule.number(step)
         notes = {**self.notes, "step": step}
-        path = self.folder / f"generator_model_{number}.h5"
+        generator = self.generator(gan, self.folder / f"generator_model_{number}.h5")
         with devices.alone():
-            generators.save_model(generator, path, notes)
+            generators.save_model(generator.model, generator.path, notes)
             generators.save_model(gan.discriminator, self.folder / f"discriminator_model_{number}.h5", notes)
+            self.draw_pictures(generator, step)
+            self.steps.flush()
+            logs.draw_losses(self.folder / "steps.csv", self.folder / "losses.png")
+            return self.measure(generator, best) if self.make_metric else (best, {})
 
-            def draw(faces):
-                points = latents.latents_of_faces(faces, generator.input_shape[-1], self.notes["latent_prior"])
-                return generators.draw(generator, points, gan.output_activation)
+    def generator(self, gan, path):
+        """The averaged generator, ready to draw, with the path that it is saved at."""
+        model = devices.own_copy(gan.averaged_generator)
+        return generators.Generator(path, model, self.notes["latent_prior"], gan.output_activation, fingerprint="")
 
-            self.draw_pictures(images.shown(draw(FIXED_FACES), gan.output_activation), step)
-            return self.measure(path, draw, best) if self.make_metric else (best, {})
-
-    def draw_pictures(self, pixels, step):
-        """Draw the fixed faces, an animation of all drawings of them so far, and the losses."""
-        picture = images.grid(pixels, columns=7, numbers=FIXED_FACES)
+    def draw_pictures(self, generator, step):
+        """Draw a generator's first faces, and an animation of all such pictures so far."""
+        faces = range(1, self.plot_side**2 + 1)
+        pixels = images.shown(generator.draw(generator.latents_of(faces)), generator.pixel_range)
+        picture = images.grid(pixels, columns=self.plot_side, numbers=faces)
         prefix = "generated_plot_" if self.schedule.by_steps else "generated_plot_e"
         with files.atomic_write(self.folder / f"{prefix}{self.schedule.number(step)}.png") as file:
             picture.save(file, "PNG")
         self.tensorboard.picture(step, "generated", np.asarray(picture))
         plots = sorted(self.folder.glob(f"{prefix}*.png"), key=self.schedule.step_of)
+        plots = [path for path in plots if _size(path) == picture.size]  # a run may resume with another grid
         with files.atomic_write(self.folder / "progress.gif") as file:
             images.save_gif([Image.open(path) for path in plots], file, GIF_MILLISECONDS)
-        logs.draw_losses(logs.read_table(self.folder / "steps.csv"), self.folder / "losses.png")
 
-    def measure(self, path, draw, best):
-        """Measure the generator saved at `path`, and keep a copy of its file if it is the best so far."""
+    def measure(self, generator, best):
+        """Measure a saved generator, and keep a copy of its file if it is the best so far."""
         if self.metric is None:
             self.metric = self.make_metric()
             print(self.metric.describe(), flush=True)
-        figures = self.metric.figures(draw(range(1, self.metric.count + 1)))
+        figures = self.metric.figures(generator.draw(generator.latents_of(range(1, self.metric.count + 1))))
         is_best = figures.times_real < (math.inf if best is None else best)  # never true of a figure that is not finite
         if is_best:
             with files.atomic_path(self.folder / generators.BEST_NAME) as temporary:
-                shutil.copyfile(path, temporary)
+                shutil.copyfile(generator.path, temporary)
         remark = "the best so far" if is_best else f"the best is {best:.1f}x" if best else "not ranked"
-        print(f"{path.name}: {figures.describe()}, {remark}", flush=True)
+        print(f"{generator.path.name}: {figures.describe()}, {remark}", flush=True)
         return figures.times_real if is_best else best, figures.logged()
 
     def close(self):
-        """Flush the events to disk."""
+        """Write what waits to disk."""
+        self.steps.flush()
         self.tensorboard.flush()
+
+
+def _size(path):
+    with Image.open(path) as picture:
+        return picture.size
 
 
 class SilentWriter:
@@ -160,4 +180,4 @@ class SilentWriter:
     def _do_nothing(self, *arguments, **options):
         pass
 
-    save_state = discard_after = open_tables = log_step = log_epoch = warn = close = _do_nothing
+    save_state = discard_after = open_tables = draw_start = log_step = log_epoch = warn = close = _do_nothing

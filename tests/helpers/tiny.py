@@ -26,6 +26,7 @@ TINY = dataclasses.replace(
     batch_size=8,
     epochs=3,
     save_every=1,
+    plot_side=2,
 )
 TINY_BATCH_NORM = dataclasses.replace(
     TINY, batch_norm=True, d_batch_norm=True, bias=False, dropout=0.3, update="summed"

@@ -10,6 +10,7 @@ import evaluate
 from facegan.common import datasets, generators
 from facegan.common.cli import UserError
 from facegan.metrics import quality, report
+from facegan.training import logs
 
 import numpy as np
 import pytest
@@ -150,9 +151,21 @@ def test_only_rows_that_no_run_trained_on_count_as_held_out():
     assert evaluate.held_out_rows(configs, pixels, "b").tolist() == []
 
 
+def test_the_losses_of_a_run_are_drawn_again_from_its_table(tmp_path, monkeypatch, capsys):
+    (tmp_path / "run").mkdir()
+    table = logs.Table(tmp_path / "run" / "steps.csv", ("step", *logs.NUMBERS), 0)
+    table.add({"step": 1, **dict.fromkeys(logs.NUMBERS, 0.5)})
+    before = files_in(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert "written: losses.png" in evaluated(monkeypatch, capsys, "run", "--losses", "losses.png")
+    assert files_in(tmp_path) - before == {"losses.png"}
+    Image.open(tmp_path / "losses.png").verify()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["alone.h5", "--losses", "l.png"], "MODEL alone.h5: --losses needs one run folder with a steps.csv"),
         (["none.h5"], "MODEL none.h5: no such file"),
         (["broken/alone.h5"], "MODEL broken/alone.h5: the config.json beside it is damaged"),
         (["alone.h5"], "--data: name the .npz of real images"),

@@ -1,6 +1,7 @@
 """A run resumes where it stopped, to the bit, however it stopped; and never in another run's folder."""
 
 import errno
+import json
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ from facegan.training import logs, recorder, run_writer
 
 import pytest
 import tiny
+from PIL import Image
 from short_runs import FAST, assert_same_run, train
 
 
@@ -70,6 +72,19 @@ def test_ctrl_c_and_sigterm_save_say_how_to_go_on_and_lose_nothing(
     assert train(monkeypatch, dataset, tmp_path / "parts", *options) == 0
     assert "resuming at step 8 of 15" in capsys.readouterr().out
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_a_run_from_before_its_preset_had_some_field_resumes_and_its_animation_too(monkeypatch, tmp_path, dataset):
+    out = tmp_path / "run"
+    train(monkeypatch, dataset, out, "--epochs", "1")
+    config = json.loads((out / "config.json").read_text())
+    for name in ("plot_side", "initializer"):
+        del config["preset_row"][name]
+    (out / "config.json").write_text(json.dumps(config))
+    Image.new("RGB", (30, 30)).save(out / "generated_plot_e000.png")  # as of a grid with other sides
+    assert train(monkeypatch, dataset, out, "--epochs", "2") == 0
+    with Image.open(out / "progress.gif") as gif:
+        assert gif.n_frames == 2
 
 
 @pytest.mark.slow

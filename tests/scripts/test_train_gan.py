@@ -29,15 +29,16 @@ def test_a_run_writes_exactly_the_files_that_its_help_lists(monkeypatch, tmp_pat
         for number in ("001", "002", "003")
         for template in ("generator_model_{}.h5", "discriminator_model_{}.h5", "generated_plot_e{}.png")
     }
+    numbered.add("generated_plot_e000.png")
     assert {path.name for path in out.iterdir()} == EVERY_RUN | numbered
     assert {path.name for path in tmp_path.iterdir()} == {"run", "faces.npz"}
     log = logs.read_table(out / "log.csv")
     assert [(row["epoch"], row["step"]) for row in log] == [(1, 5), (2, 10), (3, 15)]
     assert [row["kimg"] for row in log] == [0.02, 0.04, 0.06], "half of each batch of 8 is real"
     assert all(0 <= row["d_accuracy_real"] <= 1 for row in log)
-    assert [row["step"] for row in logs.read_table(out / "steps.csv")] == [10]
+    assert [row["step"] for row in logs.read_table(out / "steps.csv")] == [*range(1, 16)]
     with Image.open(out / "progress.gif") as gif:
-        assert gif.n_frames == 3
+        assert gif.n_frames == 4
 
 
 def test_every_saved_generator_is_measured_and_the_best_is_kept_and_found(monkeypatch, tmp_path, dataset, capsys):

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from facegan.training import logs
 
+import numpy as np
 import pytest
+from matplotlib import axes
 from PIL import Image
 from tensorboard.backend.event_processing import event_accumulator
 
@@ -34,13 +36,58 @@ def test_rows_after_the_step_resumed_from_and_a_half_written_line_are_cut(tmp_pa
     assert path.read_text().splitlines() == before[:3]
 
 
-def test_the_curves_are_drawn_with_gaps_where_numbers_are_missing(tmp_path):
-    names = ("d_loss_real", "d_loss_generated", "g_loss", "d_accuracy_real", "d_accuracy_generated", "batch_diversity")
-    rows = [{"step": step, **dict.fromkeys(names, 0.5)} for step in (10, 20)]
-    rows[1]["g_loss"] = None
-    logs.draw_losses(rows, tmp_path / "losses.png")
+def test_rows_of_a_block_are_written_together_and_the_rest_when_flushed(tmp_path):
+    path = tmp_path / "t.csv"
+    table = logs.Table(path, COLUMNS, 0, block=3)
+    written = []
+    for step in range(1, 6):
+        table.add({"step": step})
+        written.append([row["step"] for row in logs.read_table(path)])
+    assert written == [[], [], [1, 2, 3], [1, 2, 3], [1, 2, 3]]
+    table.flush()
+    assert [row["step"] for row in logs.read_table(path)] == [1, 2, 3, 4, 5]
+
+
+def drawn_curves(monkeypatch, tmp_path, count, **changed):
+    """Draw the losses of a table of `count` steps: the plotted values by curve."""
+    table = logs.Table(tmp_path / "steps.csv", ("step", *logs.NUMBERS), 0, count)
+    for step in range(1, count + 1):
+        numbers = dict.fromkeys(logs.NUMBERS, 0.5) | {"d_loss_generated": 0.25}
+        table.add({"step": step, **numbers, **changed})
+    curves, plot = {}, axes.Axes.plot
+
+    def record(self, x, y, label, **options):
+        curves[label] = np.stack([x, y])
+        return plot(self, x, y, label=label, **options)
+
+    monkeypatch.setattr(axes.Axes, "plot", record)
+    logs.draw_losses(tmp_path / "steps.csv", tmp_path / "losses.png")
     with Image.open(tmp_path / "losses.png") as picture:
         assert picture.size == (900, 600)
+    return curves
+
+
+def test_the_losses_of_both_networks_are_drawn_with_the_sum_of_the_discriminators(monkeypatch, tmp_path):
+    curves = drawn_curves(monkeypatch, tmp_path, 2)
+    assert {name: tuple(values[1]) for name, values in curves.items() if name[0] in "DG"} == {
+        "D, real": (0.5, 0.5),
+        "D, generated": (0.25, 0.25),
+        "D, sum": (0.75, 0.75),
+        "G": (0.5, 0.5),
+    }
+
+
+def test_a_loss_of_pairs_is_one_curve_and_missing_numbers_are_gaps(monkeypatch, tmp_path):
+    curves = drawn_curves(monkeypatch, tmp_path, 2, d_loss_generated=0.5, g_loss=None)
+    assert [*curves] == ["D, pairs", "G", "accuracy, pairs", "batch diversity"]
+    assert np.isnan(curves["G"][1]).all()
+
+
+def test_a_long_run_is_drawn_as_means_of_steps_up_to_its_last(monkeypatch, tmp_path):
+    monkeypatch.setattr(logs, "MOST_POINTS", 4)
+    steps, means = drawn_curves(monkeypatch, tmp_path, 10)["D, real"]
+    assert [*steps] == [3, 6, 9, 10]
+    assert [*means] == [0.5] * 4
 
 
 def test_columns_that_a_table_already_has_stay_when_a_run_resumes_without_them(tmp_path):
