@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import re
+import zipfile
 from pathlib import Path
 
 from facegan.common import cli, files, images, model_files
@@ -16,6 +17,7 @@ DRAW_BATCH = 64
 BEST_NAME = "generator_best.h5"
 CHECKPOINT_PATTERN = re.compile(r"generator_model_(\d+)\.h5")
 NOTES = "facegan"  # the attribute of a `.h5` that holds its notes
+NOTES_MEMBER = "facegan.json"  # in a `.keras`
 # The generator that comes with the scripts: beside facegan/, or inside it after `pip install`.
 _FOLDERS = [Path(__file__).parents[2] / "pretrained", Path(__file__).parents[1] / "pretrained"]
 BUNDLED = next((folder for folder in _FOLDERS if folder.is_dir()), _FOLDERS[0]) / "portraits.h5"
@@ -185,10 +187,13 @@ def _plain(model):
 
 
 def read_notes(path):
-    """The notes that `save_model` stored in a file, or {} if there are none."""
+    """The notes that `save_model` or export.py stored in a file, or {} if there are none."""
     import h5py
 
-    if not h5py.is_hdf5(path):
-        return {}
-    with h5py.File(path, "r") as file:
-        return json.loads(file.attrs.get(NOTES, "{}"))
+    if h5py.is_hdf5(path):
+        with h5py.File(path, "r") as file:
+            return json.loads(file.attrs.get(NOTES, "{}"))
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.read(NOTES_MEMBER)) if NOTES_MEMBER in archive.namelist() else {}
+    return {}

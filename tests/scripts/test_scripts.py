@@ -102,6 +102,7 @@ TRAINING = ["faces.npz", "--preset", "faces32", "--out", "run", "--steps", "2", 
 PLAIN_USES = {
     "generate.py": ({"common"}, ["--faces", "1-3", "--out", "faces.png"], "faces.png"),
     "interpolate.py": ({"common"}, ["--faces", "1,2", "--steps", "3", "--out", "path.png"], "path.png"),
+    "export.py": ({"common"}, ["--out", "generator.keras"], "generator.keras"),
     "make_portraits.py": ({"common"}, ["--count", "1", "--out", "portraits"], "portraits/portrait_0001.jpg"),
     "vector_arithmetic.py": (
         {"common", "exploring"},
