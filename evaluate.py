@@ -89,8 +89,8 @@ def measure_generators(options):
 
 def models_to_measure(models):
     """The generator files that the MODELs stand for, oldest first for a run folder alone."""
-    saved = generators.checkpoints(models[0]) if len(models) == 1 and Path(models[0]).is_dir() else []
     with cli.naming("MODEL"):
+        saved = generators.checkpoints(models[0]) if len(models) == 1 and Path(models[0]).is_dir() else []
         return saved or [generators.find_generator(model) for model in models]
 
 

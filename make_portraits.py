@@ -8,6 +8,7 @@ portrait_0001.jpg, portrait_0002.jpg, … into --out when all are drawn.
 Copy with it: facegan/common.
 """
 
+import io
 import shutil
 from pathlib import Path
 
@@ -37,12 +38,13 @@ def main():
         generator = generators.load_generator(options.model)
     unfinished = out.with_name(f".{out.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir()
     try:
-        draw(generator, options, unfinished)
-        if out.exists():
-            out.rmdir()
-        unfinished.rename(out)
+        with files.explained(out):
+            unfinished.mkdir()
+            draw(generator, options, unfinished)
+            if out.exists():
+                out.rmdir()
+            unfinished.rename(out)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     print(f"{options.count:,} synthetic portraits in {out}")
@@ -79,7 +81,9 @@ def draw(generator, options, folder):
         for number, face in zip(numbers, pixels, strict=True):
             picture = portrait(face, np.random.default_rng([options.seed, number]))
             comment = f"synthetic, no photograph: face {number} of {generator.path.name} {generator.fingerprint}"
-            picture.save(folder / f"portrait_{number:04d}.jpg", quality=JPEG_QUALITY, comment=comment)
+            memory = io.BytesIO()  # see `images.save_gif`
+            picture.save(memory, "JPEG", quality=JPEG_QUALITY, comment=comment)
+            (folder / f"portrait_{number:04d}.jpg").write_bytes(memory.getbuffer())
 
 
 def portrait(face, random):

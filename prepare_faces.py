@@ -36,10 +36,7 @@ def main():
     check_outputs(options)
     if options.device == "cpu":
         hardware.hide_gpus()
-    try:
-        rows = merge(options) if options.merge else prepare(options)
-    except files.WriteError as error:
-        raise cli.UserError(f"--out {error}") from None
+    rows = merge(options) if options.merge else prepare(options)
     if not rows:
         print(
             f"{options.out}: no images were kept (the .csv says why); change the options and add --overwrite",

@@ -78,7 +78,7 @@ def main():
         )
         with cli.naming("--batch-size"):
             devices.check_batch_size(config.batch_size, stream.real_count)
-        with named_limits(out, config.batch_size):
+        with named_limits(config.batch_size):
             if options.dry_run:
                 from facegan.training import dry_run
 
@@ -316,8 +316,8 @@ def metric_maker(pixels, held_out):
 
 
 @contextlib.contextmanager
-def named_limits(out, batch_size):
-    """Name the option that helps when memory or disk space runs out."""
+def named_limits(batch_size):
+    """Name the option that helps when memory runs out."""
     from facegan.training import loop
 
     try:
@@ -325,8 +325,6 @@ def named_limits(out, batch_size):
     except loop.OutOfMemoryError as error:
         remedy = f"try --batch-size {batch_size // 4 * 2}" if batch_size >= 4 else "try smaller images"
         raise cli.UserError(f"--batch-size {batch_size}: {error}; {remedy}") from error
-    except loop.DiskFullError as error:
-        raise cli.UserError(f"--out {out}: {error}; make room and run the same command to resume") from error
 
 
 def train(gan, batches, schedule, *, preset, config, out, make_metric):

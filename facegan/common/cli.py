@@ -7,10 +7,14 @@ Standard library only. Scripts import this module before any package, so that it
 import argparse
 import contextlib
 import importlib.util
+import io
 import os
+import re
 import signal
 import sys
 from pathlib import Path
+
+from facegan.common import files
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -33,7 +37,7 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser whose errors are one line, without the usage block in front."""
 
     def error(self, message):
-        self.exit(EXIT_USER_ERROR, f"{self.prog}: error: {message} (see --help)\n")
+        self.exit(EXIT_USER_ERROR, f"{self.prog}: error: {_one_line(message)} (see --help)\n")
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
@@ -65,16 +69,18 @@ def run(main):
     Args:
         main: a function without arguments; it returns the exit code, None meaning 0.
 
-    Any other exception is a bug and stays a traceback.
+    A file that cannot be written counts as a mistake. Any other exception is a bug and stays a traceback.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     signal.signal(signal.SIGTERM, _raise_terminated)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     name = Path(sys.argv[0]).name
     try:
         code = main()
-    except UserError as error:
-        print(f"{name}: error: {error}", file=sys.stderr)
-        code = EXIT_USER_ERROR
+        sys.stdout.flush()
+    except (UserError, files.WriteError) as error:
+        code = _report(error)
     except KeyboardInterrupt as stop:
         print(f"\n{name}: interrupted{_remedy(stop)}", file=sys.stderr)
         code = EXIT_INTERRUPTED
@@ -82,14 +88,35 @@ def run(main):
         print(f"\n{name}: terminated{_remedy(stop)}", file=sys.stderr)
         code = EXIT_TERMINATED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         code = 1
+    except OSError as error:
+        if error.errno not in files.DISK_FULL:
+            raise
+        code = _report(f"{error.filename or 'output'}: the disk is full; make room and run the same command again")
+        _discard_output()
     sys.exit(code)
+
+
+def _report(error):
+    print(f"{Path(sys.argv[0]).name}: error: {_one_line(error)}", file=sys.stderr)
+    return EXIT_USER_ERROR
+
+
+def _one_line(error):
+    """An error's text with line breaks and other control characters, as file names may contain them, as escapes."""
+    return re.sub(r"[\x00-\x1f\x7f]", lambda match: repr(match[0])[1:-1], str(error))
+
+
+def _discard_output():
+    """Discard what standard output still holds: Python would try to write it again at exit, and complain."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager
 def naming(option):
-    """Turn a `ValueError` of the library into a `UserError` that begins with the option.
+    """Turn a `ValueError` of the library, or an `OSError`, into a `UserError` that begins with the option.
 
     Put it around code that reads or checks input, not around long work: a bug's ValueError must stay a traceback.
 
@@ -102,6 +129,13 @@ def naming(option):
         raise
     except ValueError as error:
         raise UserError(f"{option} {error}") from error
+    except OSError as error:
+        raise UserError(f"{option} {_of_file(error)}") from error
+
+
+def _of_file(error):
+    """An OSError as "PATH: reason"."""
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
 
 
 def require_rooms(rooms, purpose):
@@ -166,6 +200,8 @@ def argument(parse):
             return parse(text)
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
+        except OSError as error:
+            raise argparse.ArgumentTypeError(_of_file(error)) from error
 
     return convert
 

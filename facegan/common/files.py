@@ -2,25 +2,41 @@
 
 import contextlib
 import errno
+import hashlib
 import os
+import platform
+import re
 import tempfile
 from pathlib import Path
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Temporary files are called .STEM-HOST-PROCESS-RANDOM.SUFFIX, so that those of dead processes can be recognised.
+_HOST = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+_TEMPORARY = re.compile(rf"\..*-{_HOST}-(\d+)-[a-z0-9_]{{8}}\.?[^.]*", re.DOTALL)
+_swept = set()
 
 
 class WriteError(ValueError):
-    """A file could not be written. The text is one line that begins with its path."""
+    """A file could not be written. The text is one line that begins with its path; `cli.run` shows it to the user."""
 
 
 @contextlib.contextmanager
-def explained(path, remedy):
-    """Turn an `OSError` of the block, which writes and does nothing else, into a `WriteError` that ends in `remedy`."""
+def explained(path, before=""):
+    """Turn an `OSError` of the block, which writes and does nothing else, into a `WriteError`.
+
+    Args:
+        path: what is written. before: words about what is safe, to stand before the remedy.
+    """
     try:
         yield
     except OSError as error:
-        reason = "the disk is full" if error.errno in DISK_FULL else error.strerror or error
-        raise WriteError(f"{path}: {reason}; {remedy}") from None
+        if error.errno is None:  # not the system's: a bug
+            raise
+        full = error.errno in DISK_FULL
+        # Some libraries put several lines into `strerror`.
+        reason = "the disk is full" if full else str(error.strerror or error).splitlines()[0]
+        remedy = "make room and run the same command again" if full else "make it writable, or name another place"
+        raise WriteError(f"{path}: {reason}; {before}{remedy}") from None
 
 
 @contextlib.contextmanager
@@ -37,21 +53,53 @@ def atomic_write(path, mode="wb", **kwargs):
 
 @contextlib.contextmanager
 def atomic_path(path):
-    """Like `atomic_write`, for a writer that needs a path: yields one in the same folder and with the same suffix."""
+    """Like `atomic_write`, for a writer that needs a path: yields one in the same folder and with the same suffix.
+
+    Raises:
+        WriteError: the file cannot be written, for instance because the disk is full.
+    """
     path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    with explained(path):
+        _sweep(path.parent)
+        prefix = f".{path.stem[:40]}-{_HOST}-{os.getpid()}-"
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+            _sync_folder(path.parent)
+        except BaseException:
+            with contextlib.suppress(OSError):  # the folder may have vanished
+                temporary.unlink()
+            raise
+
+
+def _sweep(folder):
+    """Remove the temporary files that dead processes of this host left in a folder, once in this process."""
+    folder = folder.resolve()
+    if folder in _swept or os.name != "posix":  # elsewhere, asking whether a process lives may end it
+        return
+    _swept.add(folder)
+    for path in folder.iterdir():
+        match = _TEMPORARY.fullmatch(path.name)
+        if match and not _lives(int(match[1])):
+            path.unlink(missing_ok=True)
+
+
+def _lives(process):
+    if process == os.getpid():  # this one has written nothing here yet: an earlier one had its number
+        return False
     try:
-        yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True
 
 
 @contextlib.contextmanager
@@ -107,15 +155,16 @@ def writable_path(path, suffixes=(), overwrite=True):
         The path as a `Path`.
 
     Raises:
-        ValueError: wrong suffix, a folder of that name, a file already there, or a folder that is not writable.
+        ValueError: wrong suffix, a folder of that name, a file already there, or a path that cannot be written.
     """
     path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
         raise ValueError(f"{path}: must end in {' or '.join(suffixes)}")
-    if path.is_dir():
-        raise ValueError(f"{path}: is a folder; name a file in it")
-    if path.exists() and not overwrite:
-        raise ValueError(f"{path}: exists already; name another file, or choose to overwrite it")
+    with explained(path):
+        if path.is_dir():
+            raise ValueError(f"{path}: is a folder; name a file in it")
+        if path.exists() and not overwrite:
+            raise ValueError(f"{path}: exists already; name another file, or choose to overwrite it")
     writable_folder(path.parent)
     return path
 

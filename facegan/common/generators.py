@@ -16,6 +16,7 @@ import numpy as np
 DRAW_BATCH = 64
 BEST_NAME = "generator_best.h5"
 CHECKPOINT_PATTERN = re.compile(r"generator_model_(\d+)\.h5")
+HDF5_OVERHEAD = 1 << 18  # bytes, more than the config of any network here takes
 NOTES = "facegan"  # the attribute of a `.h5` that holds its notes
 NOTES_MEMBER = "facegan.json"  # in a `.keras`
 # The generator that comes with the scripts: beside facegan/, or inside it after `pip install`.
@@ -161,8 +162,11 @@ def save_model(model, path, notes):
 
     # Keras warns at every save that `.h5` is legacy, but it is the format that people's scripts load.
     absl.logging.set_verbosity(absl.logging.ERROR)
+    model = _plain(model)
     with files.atomic_path(path) as temporary:
-        keras.saving.save_model(_plain(model), temporary, include_optimizer=False)
+        # HDF5 crashes the whole process on a full disk, where writing plain bytes raises an error.
+        temporary.write_bytes(bytes(sum(weight.nbytes for weight in model.get_weights()) + HDF5_OVERHEAD))
+        keras.saving.save_model(model, temporary, include_optimizer=False)
         with h5py.File(temporary, "r+") as file:
             file.attrs[NOTES] = json.dumps(notes)
 

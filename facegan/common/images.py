@@ -6,6 +6,7 @@ pixels are uint8 (n, height, width, 1 or 3); images are floats in the range of t
 import dataclasses
 import functools
 import importlib.util
+import io
 import math
 from pathlib import Path
 
@@ -159,14 +160,16 @@ def beside(pictures):
     return sheet
 
 
-def save_gif(frames, path, milliseconds=80, comment=""):
-    """Write PIL pictures of one size as a GIF that repeats forever.
+def save_gif(frames, file, milliseconds=80, comment=""):
+    """Write PIL pictures of one size into an open file, as a GIF that repeats forever.
 
     Each frame gets its own palette of 256 colours: a shared one would make faces blotchy.
     """
     first, *others = (frame.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames)
     settings = {"duration": milliseconds, "loop": 0, "disposal": 2, "comment": comment.encode()}
-    first.save(path, format="GIF", save_all=True, append_images=others, optimize=False, **settings)
+    memory = io.BytesIO()  # into a file, Pillow writes GIF and JPEG without noticing that the disk has become full
+    first.save(memory, format="GIF", save_all=True, append_images=others, optimize=False, **settings)
+    file.write(memory.getbuffer())
 
 
 @functools.cache

@@ -40,5 +40,5 @@ def save_png(picture, path, made_by):
 def save_gif(frames, path, made_by, milliseconds):
     """Write PIL pictures as a GIF with a `record` in its comment, one line per entry."""
     comment = "\n".join(f"{name}: {text}" for name, text in made_by.items())
-    with files.atomic_path(path) as temporary:
-        images.save_gif(frames, temporary, milliseconds, comment)
+    with files.atomic_write(path) as file:
+        images.save_gif(frames, file, milliseconds, comment)

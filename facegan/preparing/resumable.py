@@ -43,15 +43,15 @@ class ResumablePreparation(contextlib.AbstractContextManager):
         self.photos, self.counts = 0, collections.Counter()
         with self._explained():
             self._folder.mkdir(exist_ok=True)
-            with contextlib.ExitStack() as lock:
-                lock.enter_context(files.lock(self._folder))
+            with contextlib.ExitStack() as stack:
+                stack.enter_context(files.lock(self._folder))
                 records = _complete_records(self._folder / "journal")
                 if records and records[0] != plan:
                     if not start_again:
                         raise ValueError(self._difference(plan, records[0]))
                     records = []
-                self._open(plan, records, row_shape, header)
-                self._lock = lock.pop_all()
+                self._open(stack, plan, records, row_shape, header)
+                self._opened = stack.pop_all()
 
     @property
     def rows(self):
@@ -84,17 +84,13 @@ class ResumablePreparation(contextlib.AbstractContextManager):
                 save_preview(self._folder / "rows", temporary)
             with files.atomic_path(self.out.with_suffix(".csv")) as temporary:
                 shutil.copyfile(self.csv_path, temporary)
-            self._close_files()
+            for file in (self._rows, self._csv, self._journal):
+                file.close()
             (self._folder / "rows").replace(self.out)
         remove_finished(self.out)
 
     def __exit__(self, *exception):
-        self._close_files()
-        self._lock.close()
-
-    def _close_files(self):
-        for file in (self._rows, self._csv, self._journal):
-            file.close()
+        self._opened.close()
 
     def _difference(self, plan, other):
         differing = ", ".join(sorted(key for key in {**plan, **other} if plan.get(key) != other.get(key)))
@@ -103,17 +99,17 @@ class ResumablePreparation(contextlib.AbstractContextManager):
             "repeat that command to finish it, or choose to overwrite it"
         )
 
-    def _open(self, plan, records, row_shape, header):
-        """Open the files behind the state in the last record, or anew if there is none."""
+    def _open(self, stack, plan, records, row_shape, header):
+        """Open the files behind the state in the last record, or anew if there is none; `stack` will close them."""
         journal = self._folder / "journal"
         state = records[-1] if len(records) > 1 else {"photos": 0, "rows": 0, "csv": 0, "counts": {}}
         if len(records) < 2:
             records = []
             for old in (journal, self._folder / FINISHING):
                 old.unlink(missing_ok=True)
-        self._rows = RowWriter(self._folder / "rows", row_shape, state["rows"])
-        self._csv = _reopen(self.csv_path, state["csv"])
-        self._journal = _reopen(journal, sum(len(_encoded(record)) for record in records))
+        self._rows = stack.enter_context(RowWriter(self._folder / "rows", row_shape, state["rows"]))
+        self._csv = stack.enter_context(_reopen(self.csv_path, state["csv"]))
+        self._journal = stack.enter_context(_reopen(journal, sum(len(_encoded(record)) for record in records)))
         self.photos, self.counts = state["photos"], collections.Counter(state["counts"])
         if not records:
             _append(self._csv, header.encode())
@@ -125,8 +121,7 @@ class ResumablePreparation(contextlib.AbstractContextManager):
         _append(self._journal, _encoded(state))
 
     def _explained(self):
-        remedy = f"{self.photos:,} photos are safe; make room and run the same command to resume"
-        return files.explained(self.out, remedy)
+        return files.explained(self.out, before=f"{self.photos:,} photos are safe; ")
 
 
 def is_finishing(out):

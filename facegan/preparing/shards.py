@@ -78,7 +78,7 @@ def merge(shards, out, save_preview):
         WriteError: a file cannot be written, for instance because the disk is full.
     """
     settings = shards[0].settings
-    with files.explained(out, "make room and run the same command again"), contextlib.ExitStack() as stack:
+    with files.explained(out), contextlib.ExitStack() as stack:
         data = stack.enter_context(files.atomic_path(out))  # entered first, so that it takes its name last
         table = stack.enter_context(files.atomic_path(out.with_suffix(".csv")))
         preview = stack.enter_context(files.atomic_path(out.with_suffix(".png")))

@@ -29,14 +29,15 @@ def save_state(folder, variables, progress, rotate=True):
     """
     arrays = {f"{number:04d}": variable.numpy() for number, variable in enumerate(variables)}
     newest, previous, oldest = (Path(folder) / name for name in NAMES)
-    with files.atomic_write(newest.with_name(NEW_NAME)) as file:
-        np.savez(file, progress=np.array(json.dumps(progress)), **arrays)
-    if rotate:
-        if previous.exists():
-            previous.replace(oldest)
-        if newest.exists():
-            newest.replace(previous)
-    newest.with_name(NEW_NAME).replace(newest)
+    with files.explained(folder):
+        with files.atomic_write(newest.with_name(NEW_NAME)) as file:
+            np.savez(file, progress=np.array(json.dumps(progress)), **arrays)
+        if rotate:
+            if previous.exists():
+                previous.replace(oldest)
+            if newest.exists():
+                newest.replace(previous)
+        newest.with_name(NEW_NAME).replace(newest)
 
 
 def load_state(folder, variables, before_step=None):

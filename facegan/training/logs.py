@@ -2,6 +2,8 @@
 
 import array
 import csv
+import platform
+import time
 from pathlib import Path
 
 from facegan.common import files
@@ -10,6 +12,7 @@ import numpy as np
 
 NUMBERS = ("d_loss_real", "d_loss_generated", "g_loss", "d_accuracy_real", "d_accuracy_generated", "batch_diversity")
 MOST_POINTS = 300  # of a curve; the steps of a longer run are averaged in groups
+FLUSH_SECONDS = 60
 
 
 class Table:
@@ -41,7 +44,7 @@ class Table:
     def flush(self):
         """Write the rows that wait for their block to be complete."""
         if self.waiting:
-            with self.path.open("a", newline="", encoding="utf-8") as file:
+            with files.explained(self.path), self.path.open("a", newline="", encoding="utf-8") as file:
                 csv.DictWriter(file, self.columns).writerows(self.waiting)
             self.waiting = []
 
@@ -139,26 +142,47 @@ def _plot(axes, steps, curves, label):
 
 
 class TensorBoard:
-    """Writes TensorBoard events, under any backend; read them with `tensorboard --logdir FOLDER`."""
+    """Writes TensorBoard events, under any backend; read them with `tensorboard --logdir FOLDER`.
+
+    Not by tensorboardX's `SummaryWriter`: a full disk ends its thread, and the next events wait for it forever.
+    """
 
     def __init__(self, folder):
-        import tensorboardX
+        from tensorboardX import record_writer, summary
+        from tensorboardX.proto import event_pb2
 
-        self._writer = tensorboardX.SummaryWriter(str(folder))
+        self._folder, self._summary, self._event = Path(folder), summary, event_pb2.Event
+        self._flushed = time.monotonic()
+        with files.explained(folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            name = f"events.out.tfevents.{time.time_ns()}.{platform.node()}"
+            self._records = record_writer.RecordWriter(str(self._folder / name))
+        self._write(file_version="brain.Event:2")
 
     def scalars(self, step, numbers):
         """Write a dictionary of scalars; None is left out."""
         for name, value in numbers.items():
             if value is not None:
-                self._writer.add_scalar(name, value, step)
+                self._write(step=int(step), summary=self._summary.scalar(name, value))
 
     def picture(self, step, name, pixels):
         """Write one image, uint8 (height, width, channels)."""
-        self._writer.add_image(name, pixels, step, dataformats="HWC")
+        self._write(step=int(step), summary=self._summary.image(name, pixels, dataformats="HWC"))
 
-    def flush(self):
-        """Flush the events to disk."""
-        self._writer.flush()
+    def _write(self, **fields):
+        with files.explained(self._folder):
+            self._records.write(self._event(wall_time=time.time(), **fields).SerializeToString())
+            if time.monotonic() - self._flushed > FLUSH_SECONDS:
+                self._flushed = time.monotonic()
+                self._records.flush()
+
+    def close(self):
+        """Flush the events to disk and close the file."""
+        with files.explained(self._folder):
+            try:
+                self._records.flush()
+            finally:
+                self._records.close()
 
 
 def duration(seconds):

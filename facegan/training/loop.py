@@ -6,7 +6,6 @@ import math
 import signal
 import sys
 
-from facegan.common import files
 from facegan.common.cli import Terminated
 from facegan.training import recorder as recording
 
@@ -16,10 +15,6 @@ from keras import ops
 
 class OutOfMemoryError(ValueError):
     """There is not enough memory for a training step."""
-
-
-class DiskFullError(ValueError):
-    """The disk is full."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +88,7 @@ def train(gan, batches, schedule, writer, *, on_collapse="warn", save_minutes=5.
         save_minutes: minutes between states that are saved even within an epoch.
 
     Raises:
-        recorder.CollapseError; OutOfMemoryError; DiskFullError; KeyboardInterrupt or Terminated, after the state was
+        recorder.CollapseError; OutOfMemoryError; files.WriteError; KeyboardInterrupt or Terminated, after the state was
         saved.
     """
     recorder = recording.Recorder(
@@ -162,13 +157,11 @@ def _stop_on_signals(recorder):
 
 @contextlib.contextmanager
 def explained_limits():
-    """Turn any library's error for exhausted memory or a full disk into OutOfMemoryError or DiskFullError."""
+    """Turn any library's error for exhausted memory into OutOfMemoryError."""
     try:
         yield
     except Exception as error:
         words = f"{type(error).__name__} {error}"
         if any(sign in words for sign in ("ResourceExhausted", "RESOURCE_EXHAUSTED", "OutOfMemory", "MemoryError")):
             raise OutOfMemoryError("the memory is not enough") from error
-        if getattr(error, "errno", None) in files.DISK_FULL or "No space left on device" in words:
-            raise DiskFullError("the disk is full") from error
         raise

@@ -148,8 +148,10 @@ class RunWriter:
 
     def close(self):
         """Write what waits to disk."""
-        self.steps.flush()
-        self.tensorboard.flush()
+        try:
+            self.steps.flush()
+        finally:
+            self.tensorboard.close()
 
 
 def _size(path):

@@ -103,12 +103,13 @@ def test_a_wrong_argument_is_one_line_and_exit_code_2(capsys, words, said):
     assert said in error and error.count("\n") == 1
 
 
-def run_script(folder, statement):
+def run_script(folder, statement, stdout=subprocess.PIPE):
     """Run a script that imports `cli` and then executes a statement, in its own process."""
     path = folder / "script.py"
     path.write_text(f"from facegan.common import cli\n{statement}\n")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, path], cwd=folder, env=environment, capture_output=True, text=True)
+    options = {"cwd": folder, "env": environment, "stdout": stdout, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.run([sys.executable, path], **options)
 
 
 @pytest.mark.parametrize(
@@ -128,3 +129,16 @@ def test_another_error_of_a_script_keeps_its_traceback(tmp_path):
     result = run_script(tmp_path, "from facegan.common.cli import nothing")
     assert result.returncode == 1
     assert "Traceback" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_printing_to_a_full_disk_is_one_line(tmp_path):
+    with Path("/dev/full").open("w") as full:
+        result = run_script(tmp_path, "cli.run(lambda: print('a table'))", stdout=full)
+    assert result.returncode == 2
+    assert result.stderr == "script.py: error: output: the disk is full; make room and run the same command again\n"
+
+
+def test_printing_a_name_that_is_no_text_is_possible(tmp_path):
+    result = run_script(tmp_path, "cli.run(lambda: print('a\\udcff.png'))")
+    assert (result.returncode, result.stdout) == (0, "a\\udcff.png\n")

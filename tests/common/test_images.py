@@ -78,7 +78,8 @@ def test_stacked_pictures_keep_their_size_and_captions_fit():
 
 def test_a_gif_has_all_frames_and_repeats(tmp_path):
     frames = [Image.new("RGB", (30, 20), (40 * k, 0, 0)) for k in range(5)]
-    images.save_gif(frames, tmp_path / "walk.gif", 50, "how it was made")
+    with (tmp_path / "walk.gif").open("wb") as file:
+        images.save_gif(frames, file, 50, "how it was made")
     with Image.open(tmp_path / "walk.gif") as gif:
         assert gif.n_frames == 5 and gif.info["loop"] == 0 and gif.info["duration"] == 50
         assert gif.info["comment"] == b"how it was made"

@@ -105,7 +105,7 @@ def test_tensorboard_events_are_written_without_tensorflow_and_read_back(tmp_pat
         "board = logs.TensorBoard(sys.argv[1])\n"
         "board.scalars(10, {'g_loss': 0.5, 'missing': None})\n"
         "board.picture(10, 'generated', np.zeros((4, 6, 3), np.uint8))\n"
-        "board.flush()\n"
+        "board.close()\n"
     )
     subprocess.run([sys.executable, "-c", program, tmp_path], check=True, cwd=Path(__file__).parents[2])
     accumulator = event_accumulator.EventAccumulator(str(tmp_path))
