@@ -1,19 +1,23 @@
-"""Generators on disk: find one in a run folder, load it and draw pixels, save models as `.h5`."""
+"""Generators on disk: find one in a run folder, load it and draw pixels, save models as `.h5`.
+
+A `Generator` draws with numpy: 25 faces are there before Keras would be imported. Its Keras model is built only for what
+needs gradients. A `KerasGenerator` draws with the Keras model that is being trained.
+"""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import re
 import zipfile
 from pathlib import Path
 
-from facegan.common import cli, files, images, model_files
+from facegan.common import cli, files, images, inference, model_files
 from facegan.common.latents import latents_of_faces
 
 import numpy as np
 
-# A fixed batch shape: a face's pixels must not depend on how many others are drawn with it.
-DRAW_BATCH = 64
+DRAW_BATCH = 64  # faces at a time in Keras
 BEST_NAME = "generator_best.h5"
 CHECKPOINT_PATTERN = re.compile(r"generator_model_(\d+)\.h5")
 HDF5_OVERHEAD = 1 << 18  # bytes, more than the config of any network here takes
@@ -30,33 +34,39 @@ class Generator:
 
     Attributes:
         path: the file it came from.
-        model: the Keras model, latents (n, latent_dim) float32 → images (n, height, width, channels) float32.
+        network: computes an image (height, width, channels) float32 from a latent.
         latent_prior: the distribution of its latents in training, "normal" or "uniform" over (−1, 1).
-        pixel_range: "tanh" for images in −1..1, "sigmoid" for 0..1: the model's last activation.
+        pixel_range: "tanh" for images in −1..1, "sigmoid" for 0..1: the network's last activation.
         fingerprint: 12 hexadecimal digits that change with the file.
     """
 
     path: Path
-    model: object
+    network: inference.Network
     latent_prior: str
     pixel_range: str
     fingerprint: str
 
     @property
     def latent_dim(self):
-        return self.model.input_shape[-1]
+        return self.network.input_shapes[0][-1]
 
     @property
     def height(self):
-        return self.model.output_shape[1]
+        return self.network.output_shapes[0][0]
 
     @property
     def width(self):
-        return self.model.output_shape[2]
+        return self.network.output_shapes[0][1]
 
     @property
     def channels(self):
-        return self.model.output_shape[3]
+        return self.network.output_shapes[0][2]
+
+    @functools.cached_property
+    def model(self):
+        """The generator as a Keras model, latents (n, latent_dim) → images (n, height, width, channels)."""
+        cli.import_keras()
+        return model_files.load_model_file(self.path)
 
     def latents_of(self, numbers):
         """The latents (n, latent_dim) float32 of numbered faces."""
@@ -64,19 +74,44 @@ class Generator:
 
     def draw(self, latents):
         """Draw faces: latents (n, latent_dim) → pixels uint8 (n, height, width, channels)."""
-        return draw(self.model, latents, self.pixel_range)
+        latents = np.ascontiguousarray(latents, np.float32)
+        pixels = np.empty((len(latents), self.height, self.width, self.channels), np.uint8)
+
+        def draw_one(row):
+            pixels[row] = images.to_pixels(self.network(latents[row]), self.pixel_range)
+
+        inference.on_every_core(draw_one, len(latents))
+        return pixels
 
 
-def draw(model, latents, pixel_range):
-    """Draw pixels uint8 (n, height, width, channels) with a Keras model from latents (n, latent_dim).
+@dataclasses.dataclass(frozen=True)
+class KerasGenerator:
+    """A generator in training, which its Keras model draws, on the accelerator if there is one.
 
-    Batches are padded to a constant shape, so that face 12 has the same pixels alone as among faces 1 to 31.
+    Attributes:
+        path: where it is saved. model: latents (n, latent_dim) → images (n, height, width, channels), a Keras model.
+        latent_prior, pixel_range: as for `Generator`.
     """
-    latents = np.asarray(latents, np.float32)
-    padded = np.zeros((-len(latents) % DRAW_BATCH, latents.shape[1]), np.float32)
-    batches = np.concatenate([latents, padded]).reshape(-1, DRAW_BATCH, latents.shape[1])
-    pixels = [images.to_pixels(model.predict_on_batch(batch), pixel_range) for batch in batches]
-    return np.concatenate(pixels)[: len(latents)]
+
+    path: Path
+    model: object
+    latent_prior: str
+    pixel_range: str
+
+    def latents_of(self, numbers):
+        """The latents (n, latent_dim) float32 of numbered faces."""
+        return latents_of_faces(numbers, self.model.input_shape[-1], self.latent_prior)
+
+    def draw(self, latents):
+        """Draw faces: latents (n, latent_dim) → pixels uint8 (n, height, width, channels).
+
+        Batches are padded to a constant shape, so that face 12 has the same pixels alone as among faces 1 to 31.
+        """
+        latents = np.asarray(latents, np.float32)
+        padded = np.zeros((-len(latents) % DRAW_BATCH, latents.shape[1]), np.float32)
+        batches = np.concatenate([latents, padded]).reshape(-1, DRAW_BATCH, latents.shape[1])
+        pixels = [images.to_pixels(self.model.predict_on_batch(batch), self.pixel_range) for batch in batches]
+        return np.concatenate(pixels)[: len(latents)]
 
 
 def find_generator(path):
@@ -129,9 +164,8 @@ def load_generator(path):
         ValueError: there is none, it cannot be read, or it is not a generator.
     """
     path = find_generator(path)
-    cli.import_keras()
-    model = model_files.load_model_file(path)
-    activation = _last_activation(model)
+    network = model_files.load_network(path)
+    activation = network.last_activation
     if activation not in ("tanh", "sigmoid"):
         raise ValueError(
             f"{path}: ends in {activation}, so the range of its images is unknown; it must end in tanh or sigmoid"
@@ -139,13 +173,7 @@ def load_generator(path):
     fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     notes = read_notes(path)
     prior = notes.get("latent_prior", notes.get("latents", "normal"))  # older files call it "latents"
-    return Generator(path, model, prior, pixel_range=activation, fingerprint=fingerprint)
-
-
-def _last_activation(model):
-    """The name of a model's last activation, which sets the range of its images; a Reshape may follow it."""
-    names = [layer.activation.__name__ for layer in model.layers if hasattr(layer, "activation")]
-    return names[-1] if names else "linear"
+    return Generator(path, network, prior, pixel_range=activation, fingerprint=fingerprint)
 
 
 def save_model(model, path, notes):

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
+from facegan.common.inference import Network
 from facegan.common.model_config import read_architecture
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -21,8 +22,26 @@ EXTERNAL = "keeps its weights in other files, which are never opened; save the m
 DAMAGED = "is damaged or cut short; copy or save it again"
 
 
+def load_network(path):
+    """Load a generator to draw with, without Keras.
+
+    Args:
+        path: a `.h5` or `.keras` file; it is recognised by its content, not its suffix.
+
+    Returns:
+        An `inference.Network`.
+
+    Raises:
+        ValueError: as for `load_model_file`.
+    """
+    with _explained(path):
+        network = Network(*_read(Path(path)))
+        _check_kind("generator", network.input_shapes, network.output_shapes)
+        return network
+
+
 def load_model_file(path, expected="generator"):
-    """Load a model.
+    """Load a model into Keras, for what needs gradients or training.
 
     Args:
         path: a `.h5` or `.keras` file; it is recognised by its content, not its suffix.
@@ -35,30 +54,40 @@ def load_model_file(path, expected="generator"):
         ValueError: the file cannot be read, is damaged or not a model, has layers that are not supported, or is a model
             of another kind.
     """
-    try:
+    with _explained(path):
         architecture, arrays = _read(Path(path))
-        model = _build(architecture)
-        kind, description = kind_of(model)
-        if expected not in (None, kind):
-            raise ValueError(f"is {description}; name a {expected} instead{EXAMPLES[expected]}")
+        model = build_model(architecture)
+        _check_kind(expected, *([tensor.shape[1:] for tensor in ends] for ends in (model.inputs, model.outputs)))
         _set_weights(model, architecture, arrays)
+        return model
+
+
+@contextlib.contextmanager
+def _explained(path):
+    """Make errors of reading a file one line that begins with its path."""
+    try:
+        yield
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror or _first_line(error)}") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {_first_line(error)}") from None
-    return model
 
 
-def kind_of(model):
-    """Recognise the kind of a model by its inputs and outputs.
+def _check_kind(expected, inputs, outputs):
+    kind, description = kind_of(inputs, outputs)
+    if expected not in (None, kind):
+        raise ValueError(f"is {description}; name a {expected} instead{EXAMPLES[expected]}")
+
+
+def kind_of(inputs, outputs):
+    """Recognise the kind of a model by the shapes of its inputs and outputs, without their batch dimension.
 
     Returns:
         "generator", "discriminator" or "other", and a description for messages.
     """
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        inputs, outputs = len(model.inputs), len(model.outputs)
-        return "other", f"a model of {inputs} inputs and {outputs} outputs (a conditional generator?)"
-    source, result = model.inputs[0].shape[1:], model.outputs[0].shape[1:]
+    if len(inputs) != 1 or len(outputs) != 1:
+        return "other", f"a model of {len(inputs)} inputs and {len(outputs)} outputs (a conditional generator?)"
+    source, result = inputs[0], outputs[0]
     image_in = len(source) == 3 and source[0] != 1
     image_out = len(result) == 3 and result[-1] in (1, 3)
     sizes = f"{_size(source)} in, {_size(result)} out"
@@ -185,7 +214,7 @@ def _array(group, path):
     return dataset[()]
 
 
-def _build(architecture):
+def build_model(architecture):
     """Build the Keras model of an `Architecture`, with its large weights set to zero."""
     import keras
 

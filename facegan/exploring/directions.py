@@ -80,7 +80,7 @@ def unsupervised(generator, count):
     Raises:
         ValueError: the generator has fewer directions, or does not begin with a layer of weights for each number.
     """
-    kernel = generator.model.get_weights()[0].astype(np.float64)
+    kernel = next(arrays[0] for arrays in generator.network.weights.values() if arrays).astype(np.float64)
     size = generator.latent_dim
     if kernel.ndim == 4:  # a Conv2DTranspose from one pixel: (height, width, filters, latent_dim)
         kernel = kernel.reshape(-1, kernel.shape[-1]).T

@@ -116,7 +116,7 @@ class RunWriter:
     def generator(self, gan, path):
         """The averaged generator, ready to draw, with the path that it is saved at."""
         model = devices.own_copy(gan.averaged_generator)
-        return generators.Generator(path, model, self.notes["latent_prior"], gan.output_activation, fingerprint="")
+        return generators.KerasGenerator(path, model, self.notes["latent_prior"], gan.output_activation)
 
     def draw_pictures(self, generator, step):
         """Draw a generator's first faces, and an animation of all such pictures so far."""

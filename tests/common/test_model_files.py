@@ -4,7 +4,7 @@ import base64
 import marshal
 import zipfile
 
-from facegan.common.model_files import kind_of, load_model_file
+from facegan.common.model_files import load_model_file
 
 import h5py
 import keras
@@ -110,7 +110,7 @@ def test_a_model_of_another_kind_is_refused_with_its_kind(tmp_path, text):
 
 def test_a_discriminator_is_loaded_where_one_is_wanted(tmp_path, ending):
     path = save(discriminator(), tmp_path / f"d{ending}")
-    assert kind_of(load_model_file(path, expected="discriminator"))[0] == "discriminator"
+    assert load_model_file(path, expected="discriminator").output_shape == (None, 1)
     path = save(generator(), tmp_path / f"g{ending}")
     assert "is a generator (6 in, 8x8x3 out)" in refusal(path, expected="discriminator")
 

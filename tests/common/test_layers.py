@@ -1,0 +1,153 @@
+"""Every layer that a saved network may contain computes in numpy what it computes in Keras."""
+
+import json
+
+from facegan.common import inference, layers, model_config
+
+import keras
+import numpy as np
+import pytest
+from keras import layers as k
+
+IMAGE = (6, 7, 4)
+
+
+def network_of(model):
+    """The numpy network of a Keras model."""
+    weights = {layer.name: layer.get_weights() for layer in model.layers}
+    return inference.Network(model_config.read_architecture(json.loads(model.to_json())), weights)
+
+
+def stirred(model):
+    """The model with weights that differ everywhere, so that a mix-up shows; variances stay positive."""
+    random = np.random.RandomState(1)
+    model.set_weights([0.3 * w + random.uniform(0.05, 0.5, w.shape) for w in model.get_weights()])
+    return model
+
+
+def alone(layer, shape=IMAGE):
+    return stirred(keras.Sequential([keras.Input(shape), layer]))
+
+
+def assert_equal_to_keras(model):
+    inputs = [
+        np.random.RandomState(number).normal(0, 2, (3, *tensor.shape[1:])).astype("float32")
+        for number, tensor in enumerate(model.inputs)
+    ]
+    wanted = np.asarray(model(inputs if len(inputs) > 1 else inputs[0], training=False))
+    kept = [array.copy() for array in inputs]
+    network = network_of(model)
+    assert network.output_shapes == [wanted.shape[1:]]
+    computed = np.stack([network(*one) for one in zip(*inputs, strict=True)])
+    assert computed.dtype == np.float32
+    np.testing.assert_allclose(computed, wanted, atol=2e-6 * max(1, np.abs(wanted).max()), rtol=1e-5)
+    np.testing.assert_array_equal(inputs, kept)
+
+
+CONVOLUTIONS = [
+    {"filters": 8, "kernel_size": 3},
+    {"filters": 8, "kernel_size": (3, 2), "padding": "same"},
+    {"filters": 8, "kernel_size": 5, "padding": "same", "strides": 2, "activation": "relu"},
+    {"filters": 2, "kernel_size": (2, 5), "padding": "same", "use_bias": False},
+    {"filters": 2, "kernel_size": 3},
+    {"filters": 2, "kernel_size": 3, "padding": "same", "dilation_rate": (2, 1)},
+    {"filters": 8, "kernel_size": (2, 3), "dilation_rate": 2},
+    {"filters": 8, "kernel_size": 4, "strides": (2, 3), "padding": "same"},
+    {"filters": 2, "kernel_size": 1, "strides": 3},
+    {"filters": 6, "kernel_size": 3, "padding": "same", "groups": 2},
+]
+TRANSPOSED = [
+    {"filters": 3, "kernel_size": 4, "strides": 2, "padding": "same"},
+    {"filters": 3, "kernel_size": 5, "strides": 2, "padding": "same", "activation": "tanh"},
+    {"filters": 3, "kernel_size": 3, "strides": 2, "padding": "same", "use_bias": False},
+    {"filters": 3, "kernel_size": 5, "padding": "same"},
+    {"filters": 3, "kernel_size": (4, 2)},
+    {"filters": 3, "kernel_size": (5, 4), "strides": (2, 3)},
+    {"filters": 3, "kernel_size": 2, "strides": 3},
+    {"filters": 3, "kernel_size": 2, "strides": 3, "padding": "same"},
+    {"filters": 3, "kernel_size": 5, "strides": 3, "padding": "same"},
+    {"filters": 3, "kernel_size": 5, "strides": 3, "padding": "same", "output_padding": 1},
+    {"filters": 3, "kernel_size": 4, "strides": 2, "padding": "same", "output_padding": 1},
+    {"filters": 3, "kernel_size": 3, "strides": 2, "output_padding": 1},
+]
+POOLED = [(2, None, "valid"), (3, 2, "same"), ((2, 3), 1, "same")]
+ENLARGED = [(2, "nearest"), ((3, 1), "nearest"), (2, "bilinear"), ((2, 4), "bicubic"), (2, "lanczos3"), (4, "lanczos5")]
+NORMALIZED = [(-1, True, True), (-1, True, False), (1, False, True), (2, False, False)]
+CUT = [1, (2, 1), ((1, 0), (2, 3))]
+OTHERS = [
+    *(k.Activation(name) for name in model_config.ACTIVATIONS),
+    *(k.MaxPooling2D(*settings) for settings in POOLED),
+    *(k.AveragePooling2D(*settings) for settings in POOLED),
+    *(k.UpSampling2D(size, interpolation=kind) for size, kind in ENLARGED),
+    *(k.BatchNormalization(axis, 0.9, 0.01, center, scale) for axis, center, scale in NORMALIZED),
+    *(kind(sides) for kind in (k.Cropping2D, k.ZeroPadding2D) for sides in CUT),
+    *(kind(keepdims=keep) for kind in (k.GlobalAveragePooling2D, k.GlobalMaxPooling2D) for keep in (False, True)),
+    *(k.PReLU(shared_axes=axes) for axes in (None, [1, 2])),
+    *(k.ReLU(*settings) for settings in ((), (1.5,), (None, 0.3), (6.0, 0.2, 0.5), (None, 0.0, 0.5))),
+    *(k.LeakyReLU(negative_slope=slope) for slope in (0.3, 1.5)),
+    *(k.Softmax(axis) for axis in (-1, 1, [1, 2])),
+    *(k.ELU(0.7), k.Dense(5, activation="gelu"), k.Flatten(), k.Reshape((-1, 8, 3))),
+    *(k.Dropout(0.5), k.GaussianDropout(0.5), k.GaussianNoise(1.0), k.SpatialDropout2D(0.5)),
+]
+
+
+@pytest.mark.parametrize("arguments", CONVOLUTIONS, ids=str)
+def test_a_convolution_equals_that_of_keras(arguments):
+    assert_equal_to_keras(alone(k.Conv2D(**arguments)))
+
+
+@pytest.mark.parametrize("arguments", TRANSPOSED, ids=str)
+def test_a_transposed_convolution_equals_that_of_keras(arguments):
+    assert_equal_to_keras(alone(k.Conv2DTranspose(**arguments)))
+
+
+@pytest.mark.parametrize("layer", OTHERS, ids=lambda layer: layer.name)
+def test_any_other_layer_equals_that_of_keras(layer):
+    assert_equal_to_keras(alone(layer))
+
+
+def test_a_transposed_convolution_with_gaps_in_its_kernel_is_one_with_zeros_in_them():
+    """Keras has no such convolution on a CPU under TensorFlow."""
+    sparse = alone(k.Conv2DTranspose(3, 3, padding="same", dilation_rate=2))
+    dense = alone(k.Conv2DTranspose(3, 5, padding="same"))
+    kernel, bias = sparse.get_weights()
+    wide = np.zeros((5, 5, 3, 4), "float32")
+    wide[::2, ::2] = kernel
+    dense.set_weights([wide, bias])
+    image = np.random.RandomState(1).normal(size=IMAGE).astype("float32")
+    np.testing.assert_allclose(network_of(sparse)(image), network_of(dense)(image), atol=1e-5)
+
+
+FORMATTED = [
+    *(k.Conv2D(2, 3, 1, padding="same"), k.Conv2D(8, 3, 2), k.Conv2DTranspose(3, 4, 2, padding="same")),
+    *(k.MaxPooling2D(3, 2), k.AveragePooling2D(2), k.UpSampling2D(2), k.ZeroPadding2D((1, 2)), k.Cropping2D((1, 2))),
+    *(k.GlobalAveragePooling2D(keepdims=True), k.GlobalMaxPooling2D(), k.Flatten(), k.SpatialDropout2D(0.5)),
+]
+
+
+@pytest.mark.parametrize("layer", FORMATTED, ids=lambda layer: layer.name)
+def test_a_layer_with_the_channels_first_computes_the_same_numbers(layer):
+    last = alone(type(layer).from_config({**layer.get_config(), "data_format": "channels_last"}))
+    first = alone(type(layer).from_config({**layer.get_config(), "data_format": "channels_first"}), (4, 6, 7))
+    first.set_weights(last.get_weights())
+    image = np.random.RandomState(1).normal(size=IMAGE).astype("float32")
+    wanted, computed = network_of(last)(image), network_of(first)(np.moveaxis(image, -1, 0))
+    assert network_of(first).output_shapes == [computed.shape] == [first.output_shape[1:]]
+    np.testing.assert_array_equal(np.moveaxis(computed, 0, -1) if computed.ndim == 3 else computed, wanted)
+
+
+def test_paths_that_part_and_meet_equal_those_of_keras():
+    """No layer may overwrite what another still needs."""
+    image, other = keras.Input(IMAGE), keras.Input(IMAGE)
+    x = k.Dropout(0.5)(image)
+    y = k.LeakyReLU()(k.Activation("linear")(x))
+    z = k.Activation("tanh")(k.Reshape((6, 28))(x))
+    x = k.Add()([y, other, x])
+    x = k.Multiply()([k.ReLU()(x), k.Reshape(IMAGE)(z), image])
+    x = k.Concatenate()([x, k.Concatenate(axis=1)([k.Cropping2D(((0, 3), (0, 0)))(y)] * 2)])
+    assert_equal_to_keras(stirred(keras.Model([image, other], k.Dense(3)(x))))
+
+
+def test_every_layer_and_argument_that_files_may_contain_is_known():
+    assert layers.LAYERS.keys() == model_config.LAYERS.keys() - {"InputLayer"}
+    assert layers.ACTIVATIONS.keys() == set(model_config.ACTIVATIONS)
