@@ -1,7 +1,7 @@
 """Generators on disk: find one in a run folder, load it and draw pixels, save models as `.h5`.
 
-A `Generator` draws with numpy: 25 faces are there before Keras would be imported. Its Keras model is built only for what
-needs gradients. A `KerasGenerator` draws with the Keras model that is being trained.
+A `Generator` draws with numpy: 25 faces are there before Keras would be imported. Its Keras model is built only for
+what needs gradients. A `KerasGenerator` draws with the Keras model that is being trained.
 """
 
 import dataclasses

@@ -68,7 +68,7 @@ class Network:
 
 
 def _in_order(architecture):
-    """The layers that the outputs need, each after its inputs."""
+    """The inputs, and the layers that the outputs need, each after its own inputs."""
     by_name = {layer.name: layer for layer in architecture.layers}
     ordered = {}
 
@@ -80,7 +80,7 @@ def _in_order(architecture):
                 add(source)
             ordered[name] = by_name[name]
 
-    for name in architecture.outputs:
+    for name in (*architecture.inputs, *architecture.outputs):
         add(name)
     return list(ordered.values())
 
