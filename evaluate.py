@@ -2,6 +2,7 @@
 
     python evaluate.py runs/faces80 --out report
     python evaluate.py runs/a runs/b old.h5 --data data/faces80.npz
+    python evaluate.py runs/faces80/discriminator_model_010.h5 --count 10000
     python evaluate.py runs/faces80 --losses losses.png
 
 Prints a table, best first. A run folder alone stands for all of its generators,
@@ -18,17 +19,21 @@ import json
 import time
 from pathlib import Path
 
-from facegan.common import cli, datasets, files, generators
+from facegan.common import cli, datasets, files, generators, images, model_files
 from facegan.common.cli import UserError
 from facegan.metrics import plain_features, quality, report
 
 import numpy as np
+
+PART = 1_024  # images that a discriminator is shown at a time
 
 
 def main():
     options = parse_arguments()
     if options.losses:
         draw_losses(options)
+    elif model_files.is_discriminator(options.models[0]):
+        measure_discriminator(options)
     else:
         measure_generators(options)
 
@@ -36,11 +41,11 @@ def main():
 def parse_arguments():
     parser = cli.parser(__doc__)
     add = parser.add_argument_group("input").add_argument
-    add("models", nargs="+", metavar="MODEL", help="a run folder or a generator file")
+    add("models", nargs="+", metavar="MODEL", help="a run folder or generator file; or a discriminator [generator]")
     add("--data", help="real images: a .npz, mnist or cifar10 (default: the run's training data)")
 
     add = parser.add_argument_group("measurement").add_argument
-    add("--count", type=cli.integer(2), default=5_000, metavar="N", help="images drawn with each generator")
+    add("--count", type=cli.integer(2), default=5_000, metavar="N", help="images drawn, or shown to a discriminator")
     kinds = ("auto", "faces", "pixels", "classifier", "inception")
     add("--features", choices=kinds, default="auto", help="what is compared as a whole; auto: faces, or else pixels")
 
@@ -64,6 +69,62 @@ def draw_losses(options):
     print(f"written: {path}")
 
 
+def measure_discriminator(options):
+    """Print the shares of real and of generated images that a discriminator classifies correctly, in inference mode."""
+    path, model, generator, data = load_discriminator(options)
+    notes = generators.read_notes(path)
+    grey = data.pixels.shape[-1] == 1
+    pixel_range = generator.pixel_range if generator else notes.get("pixel_range", "sigmoid" if grey else "tanh")
+    paired = notes.get("loss", run_config(path).get("loss")) == "relativistic"
+    if paired and not generator:
+        raise UserError(f"MODEL {path}: was trained on pairs of images, so name a generator beside it")
+
+    def answers(rows, images_of):
+        parts = np.array_split(rows, -(-len(rows) // PART))
+        return np.concatenate([generators.predict(model, images_of(part)) for part in parts])
+
+    def real_images(rows):
+        return images.to_images(data.pixels[rows], pixel_range)
+
+    def generated_images(faces):
+        return images.to_images(generator.draw(generator.latents_of(faces)), pixel_range)
+
+    generated = answers(range(1, options.count + 1), generated_images) if generator else None
+    # A probability is above 0.5 where a score is above 0.
+    boundary = 0.5 if model_files.load_network(path, "discriminator").last_activation == "sigmoid" else 0.0
+    trained = np.setdiff1d(np.arange(len(data.pixels)), data.held_out_rows)
+    shares = []
+    for rows, name in ((trained, "training images"), (data.held_out_rows, "images held out")):
+        if len(rows):
+            chosen = np.sort(np.random.RandomState(0).permutation(rows)[: options.count])
+            right = answers(chosen, real_images) > (generated[: len(chosen)] if paired else boundary)
+            shares.append(f"{right.mean():.0%} of {len(chosen):,} {name}")
+    print(f">Accuracy {'of pairs' if paired else 'real'}: {', '.join(shares)}", end="")
+    if generator:
+        fake = "" if paired else f", fake: {(generated <= boundary).mean():.0%} of {options.count:,}"
+        print(f"{fake}, drawn by {generator.path.name}", end="")
+    print()
+
+
+def load_discriminator(options):
+    """Load what MODEL names: (path, model, the generator to test it with or None, `Data`)."""
+    path, *others = map(Path, options.models)
+    beside = path.with_name(path.name.replace("discriminator", "generator"))
+    others = others or [beside] * (beside != path and beside.is_file())
+    if len(others) > 1:
+        raise UserError(f"MODEL {others[1]}: beside a discriminator, name one generator at most")
+    config = run_config(path)
+    data = load_data(options.data or config.get("data"), [config])
+    with cli.naming("MODEL"):
+        model = model_files.load_model_file(path, "discriminator")
+        generator = generators.load_generator(others[0]) if others else None
+    if data.pixels.shape[1:] != model.input_shape[1:]:
+        raise UserError(f"--data {data.source}: its images are not of the size that {path} takes; name other data")
+    if generator and (generator.height, generator.width, generator.channels) != model.input_shape[1:]:
+        raise UserError(f"MODEL {others[0]}: its images are not of the size that {path} takes; name another generator")
+    return path, model, generator, data
+
+
 def measure_generators(options):
     """Measure and rank generators, and write the report."""
     paths = models_to_measure(options.models)
@@ -82,9 +143,15 @@ def measure_generators(options):
     if out:
         report.write_csv(ranked, metric, out / "quality.csv")
         neighbours.save_picture(out / "neighbours.png")
-        if len(options.models) == 1 and len(rows) > 1:
-            report.draw_curves(rows, metric, out / "quality.png")
+        curve = [row for row in rows if kind(row) == kind(ranked[0])]
+        if len(options.models) == 1 and len(curve) > 1:
+            report.draw_curves(curve, metric, out / "quality.png")
         print(f"written: {out}")
+
+
+def kind(row):
+    """What the files of one curve have in common: generator_model_ or generator_average_."""
+    return row.path.stem.rstrip("0123456789")
 
 
 def models_to_measure(models):

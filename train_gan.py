@@ -132,7 +132,9 @@ def add_learning(group):
     group.add_argument("--batch-size", type=cli.integer(2), metavar="N", help="images generated per update of G")
     group.add_argument("--learning-rate", type=positive, metavar="RATE", help="Adam's rate for G; D's follows from it")
     group.add_argument("--lr-decay", type=cli.number(0, 1), metavar="SHARE", help="last part, in which rates fall to 0")
-    group.add_argument("--ema-decay", type=cli.number(0, 0.99999), metavar="X", help="EMA decay of the saved generator")
+    group.add_argument(
+        "--ema-decay", type=cli.number(0, 0.99999), metavar="X", help="decay of the generator's moving average"
+    )
     group.add_argument("--latent-dim", type=cli.integer(1), metavar="N", help="length of a latent")
     group.add_argument("--loss", choices=("bce", "hinge", "relativistic"), help="bce: binary cross-entropy")
     group.add_argument("--r1", type=cli.number(0), metavar="GAMMA", help="penalty on D's gradient at real images")
@@ -332,9 +334,12 @@ def train(gan, batches, schedule, *, preset, config, out, make_metric):
     from facegan.training import checkpoints, devices, loop, recorder, run_writer
 
     notes = {"preset": config.preset, "latent_prior": config.latent_prior, "fingerprint": config.fingerprint}
+    notes["loss"] = config.loss
     notes["prepared"] = datasets.preparation_record(config.data)
     if devices.is_first():
-        writer = run_writer.RunWriter(out, schedule, preset, notes, make_metric=make_metric, remedies=REMEDIES)
+        writer = run_writer.RunWriter(
+            out, schedule, preset, notes, batches=batches, make_metric=make_metric, remedies=REMEDIES
+        )
     else:
         writer = run_writer.SilentWriter(out)
     try:

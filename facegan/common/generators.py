@@ -19,7 +19,8 @@ import numpy as np
 
 DRAW_BATCH = 64  # faces at a time in Keras
 BEST_NAME = "generator_best.h5"
-CHECKPOINT_PATTERN = re.compile(r"generator_model_(\d+)\.h5")
+# The generator of a checkpoint, and where that holds the trained weights, their moving average beside it.
+CHECKPOINT_PATTERN = re.compile(r"generator_(model|average)_(\d+)\.h5")
 HDF5_OVERHEAD = 1 << 18  # bytes, more than the config of any network here takes
 NOTES = "facegan"  # the attribute of a `.h5` that holds its notes
 NOTES_MEMBER = "facegan.json"  # in a `.keras`
@@ -107,19 +108,28 @@ class KerasGenerator:
 
         Batches are padded to a constant shape, so that face 12 has the same pixels alone as among faces 1 to 31.
         """
-        latents = np.asarray(latents, np.float32)
-        padded = np.zeros((-len(latents) % DRAW_BATCH, latents.shape[1]), np.float32)
-        batches = np.concatenate([latents, padded]).reshape(-1, DRAW_BATCH, latents.shape[1])
+        batches = _padded_batches(latents)
         pixels = [images.to_pixels(self.model.predict_on_batch(batch), self.pixel_range) for batch in batches]
         return np.concatenate(pixels)[: len(latents)]
+
+
+def predict(model, inputs):
+    """The outputs of a Keras model for inputs (n, …), both float32 numpy arrays."""
+    return np.concatenate([model.predict_on_batch(batch) for batch in _padded_batches(inputs)])[: len(inputs)]
+
+
+def _padded_batches(inputs):
+    inputs = np.asarray(inputs, np.float32)
+    padding = np.zeros((-len(inputs) % DRAW_BATCH, *inputs.shape[1:]), np.float32)
+    return np.concatenate([inputs, padding]).reshape(-1, DRAW_BATCH, *inputs.shape[1:])
 
 
 def find_generator(path):
     """Find a generator's file.
 
     Args:
-        path: a generator file; a run folder, for its generator_best.h5 or else its newest generator; or None, for the
-            bundled generator.
+        path: a generator file; a run folder, for its generator_best.h5, or else its newest generator, as the average if
+            that was saved; or None, for the bundled generator.
 
     Returns:
         A `Path`.
@@ -146,9 +156,10 @@ def find_generator(path):
 
 
 def checkpoints(folder):
-    """The paths of the generators that training saved in a run folder, oldest first."""
-    named = [path for path in Path(folder).iterdir() if CHECKPOINT_PATTERN.fullmatch(path.name)]
-    return sorted(named, key=lambda path: int(CHECKPOINT_PATTERN.fullmatch(path.name).group(1)))
+    """The paths of the generators that training saved in a run folder, oldest first, averages after trained weights."""
+    matches = filter(None, (CHECKPOINT_PATTERN.fullmatch(path.name) for path in Path(folder).iterdir()))
+    ordered = sorted(matches, key=lambda match: (int(match.group(2)), match.group(1) == "average"))
+    return [Path(folder, match.string) for match in ordered]
 
 
 def load_generator(path):
@@ -176,13 +187,14 @@ def load_generator(path):
     return Generator(path, network, prior, pixel_range=activation, fingerprint=fingerprint)
 
 
-def save_model(model, path, notes):
+def save_model(model, path, notes, activation=None):
     """Write a model as a float32 `.h5` that plain Keras can load.
 
     Args:
         model: any model; its optimizer is left out, since `.h5` would lose most of it.
         path: the file.
         notes: JSON data to store in the file, see `read_notes`; for a generator it includes "latent_prior".
+        activation: one that is put on top in the file, such as "sigmoid" on a discriminator's logit.
     """
     import absl.logging
     import h5py
@@ -191,6 +203,9 @@ def save_model(model, path, notes):
     # Keras warns at every save that `.h5` is legacy, but it is the format that people's scripts load.
     absl.logging.set_verbosity(absl.logging.ERROR)
     model = _plain(model)
+    if activation:
+        top = keras.layers.Activation(activation, dtype="float32", name=activation)
+        model = keras.Model(model.inputs, top(model.outputs[0]), name=model.name)
     with files.atomic_path(path) as temporary:
         # HDF5 crashes the whole process on a full disk, where writing plain bytes raises an error.
         temporary.write_bytes(bytes(sum(weight.nbytes for weight in model.get_weights()) + HDF5_OVERHEAD))

@@ -22,11 +22,11 @@ EXTERNAL = "keeps its weights in other files, which are never opened; save the m
 DAMAGED = "is damaged or cut short; copy or save it again"
 
 
-def load_network(path):
-    """Load a generator to draw with, without Keras.
+def load_network(path, expected="generator"):
+    """Load a network to compute with, without Keras.
 
     Args:
-        path: a `.h5` or `.keras` file; it is recognised by its content, not its suffix.
+        path, expected: as for `load_model_file`.
 
     Returns:
         An `inference.Network`.
@@ -36,7 +36,7 @@ def load_network(path):
     """
     with _explained(path):
         network = Network(*_read(Path(path)))
-        _check_kind("generator", network.input_shapes, network.output_shapes)
+        _check_kind(expected, network.input_shapes, network.output_shapes)
         return network
 
 
@@ -71,6 +71,15 @@ def _explained(path):
         raise ValueError(f"{path}: cannot be read: {error.strerror or _first_line(error)}") from None
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: {_first_line(error)}") from None
+
+
+def is_discriminator(path):
+    """Whether a file holds a discriminator; False if there is no model that can be read."""
+    try:
+        network = Network(*_read(Path(path)))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return kind_of(network.input_shapes, network.output_shapes)[0] == "discriminator"
 
 
 def _check_kind(expected, inputs, outputs):

@@ -70,6 +70,17 @@ class Batches:
             pixels[flipped] = pixels[flipped, :, ::-1]
         return pixels, *latents
 
+    def fresh(self, step, count):
+        """Other images and latents than those of the batches, for a test of the networks after a step.
+
+        Returns:
+            (real pixels uint8 (n, height, width, channels), latents (n, latent_dim)); n is `count`, or the number of
+            training images if there are fewer.
+        """
+        random = np.random.default_rng([self.seed, self.restarts, step])
+        rows = random.choice(self.rows, min(count, len(self.rows)), replace=False)
+        return self.pixels[np.sort(rows)], self.draw(random, (len(rows), self.latent_dim))
+
     def from_step(self, step):
         """Yield the batches of `step`, `step` + 1, … endlessly."""
         while True:

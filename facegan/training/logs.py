@@ -11,6 +11,8 @@ from facegan.common import files
 import numpy as np
 
 NUMBERS = ("d_loss_real", "d_loss_generated", "g_loss", "d_accuracy_real", "d_accuracy_generated", "batch_diversity")
+# D's accuracies at a save, on fresh images in inference mode; those above are of training batches, before D's update.
+FRESH = ("d_fresh_accuracy_real", "d_fresh_accuracy_generated")
 MOST_POINTS = 300  # of a curve; the steps of a longer run are averaged in groups
 FLUSH_SECONDS = 60
 

@@ -17,6 +17,8 @@ class CrossEntropy:
     """
 
     paired = False
+    # What turns D's logit into the probability that an image is real; None in a loss that gives it no such meaning.
+    activation = "sigmoid"
 
     def __init__(self, label_smoothing=0.0):
         self.real_target = 1.0 - label_smoothing
@@ -58,6 +60,7 @@ class CrossEntropy:
 class Hinge(CrossEntropy):
     """The hinge loss (Lim and Ye 2017)."""
 
+    activation = None
     floor = 0.0
 
     def d_losses(self, real_logits, generated_logits):
@@ -82,6 +85,7 @@ class Relativistic(CrossEntropy):
     """
 
     paired = True
+    activation = None
     floor = 0.0
 
     def d_losses(self, real_logits, generated_logits):

@@ -39,8 +39,11 @@ class Preset:
         d_rate: the discriminator's learning rate as a multiple of the generator's (Heusel et al. 2017).
         lr_decay: the last share of a run, over which both learning rates fall to 0, see `loop.LearningRateDecay`.
         ema_decay: decay of the exponential moving average of the generator's weights; with 0 there is no average.
+        saved: which weights `generator_model_*.h5` and the pictures have: "average", or "trained", as in the tutorials;
+            then the average is saved beside it as `generator_average_*.h5`.
         epochs or steps: length of a run; a row with steps counts `save_every` in steps too.
         plot_side: the pictures of generated images hold this many in a row and in a column.
+        accuracy_images: how many fresh images of each kind D's accuracy is computed on at each save.
     """
 
     about: str
@@ -76,12 +79,14 @@ class Preset:
     penalty_images: int = 8
     mirror: bool = False
     ema_decay: float = 0.995
+    saved: str = "trained"
     learning_rate: float = 0.0002
     d_rate: float = 1.0
     lr_decay: float = 0.0
     beta_1: float = 0.5
     beta_2: float = 0.999
     plot_side: int = 7
+    accuracy_images: int = 100
 
     @property
     def d_updates(self):
@@ -118,6 +123,7 @@ _FACES32 = Preset(
     epochs=16,
     save_every=2,
     ema_decay=0.999,
+    saved="average",
     learning_rate=0.0005,
     lr_decay=0.3,
     beta_1=0.0,
@@ -176,6 +182,7 @@ PRESETS = {
         batch_size=128,
         update="alternating",
         epochs=200,
+        accuracy_images=150,
     ),
     "mnist28": Preset(
         about="the MNIST tutorial's digits, 28x28 grey",

@@ -211,7 +211,7 @@ class Recorder(keras.callbacks.Callback):
         self.saved_at = time.monotonic()
 
     def save_generator(self):
-        """Save both networks, draw the averaged generator's faces, and return its metrics by name."""
+        """Save the networks, draw faces, and return D's accuracies and G's metrics by name."""
         self.progress.best, figures = self.writer.save_networks(self.gan, self.step, self.progress.best)
         return figures
 

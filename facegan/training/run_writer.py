@@ -8,12 +8,14 @@ from pathlib import Path
 from facegan.common import files, generators, images
 from facegan.training import checkpoints, devices, logs
 
+import keras
 import numpy as np
 from PIL import Image
 
 GIF_MILLISECONDS = 400
 STEP_COLUMNS = ("step", *logs.NUMBERS)
 STEPS_PER_BLOCK = 50  # rows of steps.csv that are written at a time
+AVERAGE_FIGURE = "times_real_average"  # `times_real` of the generator_average_*.h5 beside the generator of the row
 STEPS_PER_EVENT = 10  # an event takes ten times as much space as a row
 
 
@@ -23,25 +25,28 @@ class RunWriter:
     Args:
         folder: the run folder, which exists. schedule: a `loop.Schedule`. preset: a row of `presets.PRESETS`.
         notes: what to store in every saved network, including "latent_prior".
+        batches: the run's `batches.Batches`, for fresh images.
         make_metric: a function that makes the `quality.QualityMetric` of saved generators, or None to measure nothing;
             it is called when the first one is saved, since it reads thousands of real images.
         remedies: what to try, by kind of `collapse.Finding`.
     """
 
-    def __init__(self, folder, schedule, preset, notes, *, make_metric=None, remedies=None):
+    def __init__(self, folder, schedule, preset, notes, *, batches, make_metric=None, remedies=None):
         self.folder = Path(folder)
         self.schedule = schedule
-        self.plot_side = preset.plot_side
+        self.preset = preset
         self.notes = notes
+        self.batches = batches
         self.make_metric = make_metric
         self.remedies = remedies or {}
         self.metric = None
         self.tensorboard = None
-        self.figures = ()
+        self.trained = None
+        self.figures = logs.FRESH
         if make_metric:
             from facegan.metrics import quality
 
-            self.figures = quality.FIGURES
+            self.figures += (*quality.FIGURES, AVERAGE_FIGURE) if preset.saved == "trained" else quality.FIGURES
 
     def load_state(self, variables, before_step=None):
         """See `checkpoints.load_state`."""
@@ -89,40 +94,67 @@ class RunWriter:
 
     def draw_start(self, gan):
         """Draw the images of a generator that has not been trained yet."""
-        generator = self.generator(gan, None)
+        model = devices.own_copy(gan.averaged_generator)
         with devices.alone():
-            self.draw_pictures(generator, 0)
+            self.draw_pictures(self.generator(gan, model, None), 0)
 
     def save_networks(self, gan, step, best):
-        """Save both networks, draw the averaged generator's faces, and measure it.
+        """Save the networks, draw the generator's first faces, and measure both networks.
 
         Args:
             gan: a `gan.GAN`. step: steps made. best: `times_real` of the best generator so far, or None.
 
         Returns:
-            (the best `times_real` now, or None if nothing was measured; metrics by name).
+            (the best `times_real` now, or None if nothing was measured; D's accuracies and the metrics by name).
         """
         number = self.schedule.number(step)
-        notes = {**self.notes, "step": step}
-        generator = self.generator(gan, self.folder / f"generator_model_{number}.h5")
+        averaged, discriminator = devices.own_copy(gan.averaged_generator), devices.own_copy(gan.discriminator)
         with devices.alone():
-            generators.save_model(generator.model, generator.path, notes)
-            generators.save_model(gan.discriminator, self.folder / f"discriminator_model_{number}.h5", notes)
-            self.draw_pictures(generator, step)
+            trained = self.trained_copy(gan, averaged)
+            saved = {"model": averaged if self.preset.saved == "average" else trained}
+            if self.preset.saved == "trained" and gan.ema_decay:
+                saved["average"] = averaged
+            saved = [self.generator(gan, model, f"generator_{kind}_{number}.h5") for kind, model in saved.items()]
+            notes = {**self.notes, "step": step}
+            for generator in saved:
+                weights = "average" if generator.model is averaged and gan.ema_decay else "trained"
+                generators.save_model(generator.model, generator.path, {**notes, "weights": weights})
+            path = self.folder / f"discriminator_model_{number}.h5"
+            notes["pixel_range"] = gan.output_activation
+            generators.save_model(discriminator, path, notes, gan.objective.activation)
+            self.draw_pictures(saved[0], step)
             self.steps.flush()
             logs.draw_losses(self.folder / "steps.csv", self.folder / "losses.png")
-            return self.measure(generator, best) if self.make_metric else (best, {})
+            numbers = self.accuracies(gan, discriminator, trained, step)
+            return self.measure(saved, best, numbers) if self.make_metric else (best, numbers)
 
-    def generator(self, gan, path):
-        """The averaged generator, ready to draw, with the path that it is saved at."""
-        model = devices.own_copy(gan.averaged_generator)
+    def trained_copy(self, gan, averaged):
+        """The generator that is trained, without its average, as float32 on one device."""
+        if self.trained is None:
+            self.trained = keras.models.clone_model(averaged)
+        self.trained.set_weights(gan.generator.get_weights())
+        return self.trained
+
+    def generator(self, gan, model, name):
+        """A network ready to draw, with the path that it is saved at."""
+        path = name and self.folder / name
         return generators.KerasGenerator(path, model, self.notes["latent_prior"], gan.output_activation)
+
+    def accuracies(self, gan, discriminator, generator, step):
+        """Test D on fresh real and generated images in inference mode, as the tutorials do; its accuracies by name."""
+        pixels, points = self.batches.fresh(step, self.preset.accuracy_images)
+        pair = (images.to_images(pixels, gan.output_activation), generators.predict(generator, points))
+        shares = gan.objective.d_accuracies(*(generators.predict(discriminator, batch) for batch in pair))
+        real, generated = map(float, shares.values())
+        shown = f"of pairs: {real:.0%}" if gan.objective.paired else f"real: {real:.0%}, fake: {generated:.0%}"
+        print(f">Accuracy {shown}", flush=True)
+        return dict(zip(logs.FRESH, (real, generated), strict=True))
 
     def draw_pictures(self, generator, step):
         """Draw a generator's first faces, and an animation of all such pictures so far."""
-        faces = range(1, self.plot_side**2 + 1)
+        faces = range(1, self.preset.plot_side**2 + 1)
         pixels = images.shown(generator.draw(generator.latents_of(faces)), generator.pixel_range)
-        picture = images.grid(pixels, columns=self.plot_side, numbers=faces)
+        picture = images.grid(pixels, columns=self.preset.plot_side, numbers=faces)
         prefix = "generated_plot_" if self.schedule.by_steps else "generated_plot_e"
         with files.atomic_write(self.folder / f"{prefix}{self.schedule.number(step)}.png") as file:
             picture.save(file, "PNG")
@@ -132,19 +164,27 @@ class RunWriter:
         with files.atomic_write(self.folder / "progress.gif") as file:
             images.save_gif([Image.open(path) for path in plots], file, GIF_MILLISECONDS)
 
-    def measure(self, generator, best):
-        """Measure a saved generator, and keep a copy of its file if it is the best so far."""
+    def measure(self, saved, best, numbers):
+        """Measure saved generators, and keep a copy of the file of the best so far.
+
+        Returns:
+            (the best `times_real` now; `numbers` and the metrics by name, which are the first generator's).
+        """
         if self.metric is None:
             self.metric = self.make_metric()
             print(self.metric.describe(), flush=True)
-        figures = self.metric.figures(generator.draw(generator.latents_of(range(1, self.metric.count + 1))))
-        is_best = figures.times_real < (math.inf if best is None else best)  # never true of a figure that is not finite
-        if is_best:
-            with files.atomic_path(self.folder / generators.BEST_NAME) as temporary:
-                shutil.copyfile(generator.path, temporary)
-        remark = "the best so far" if is_best else f"the best is {best:.1f}x" if best else "not ranked"
-        print(f"{generator.path.name}: {figures.describe()}, {remark}", flush=True)
-        return figures.times_real if is_best else best, figures.logged()
+        for generator in saved:
+            figures = self.metric.figures(generator.draw(generator.latents_of(range(1, self.metric.count + 1))))
+            logged = figures.logged() if generator is saved[0] else {AVERAGE_FIGURE: figures.times_real}
+            numbers = numbers | logged
+            is_best = figures.times_real < (math.inf if best is None else best)  # never true of NaN
+            if is_best:
+                best = figures.times_real
+                with files.atomic_path(self.folder / generators.BEST_NAME) as temporary:
+                    shutil.copyfile(generator.path, temporary)
+            remark = "the best so far" if is_best else f"the best is {best:.1f}x" if best else "not ranked"
+            print(f"{generator.path.name}: {figures.describe()}, {remark}", flush=True)
+        return best, numbers
 
     def close(self):
         """Write what waits to disk."""

@@ -25,6 +25,12 @@ def test_a_run_folder_means_its_best_generator_or_else_its_newest(tmp_path):
     for number in ("002", "010", "100"):
         save(tmp_path / f"generator_model_{number}.h5")
     assert generators.find_generator(tmp_path).name == "generator_model_100.h5"
+    save(tmp_path / "generator_average_100.h5")
+    save(tmp_path / "generator_average_020.h5")
+    assert generators.find_generator(tmp_path).name == "generator_average_100.h5", "draws better than the model beside"
+    assert [path.stem[10:] for path in generators.checkpoints(tmp_path)] == [
+        *("model_002", "model_010", "average_020", "model_100", "average_100")
+    ]
     (tmp_path / "generator_best.h5").write_bytes((tmp_path / "generator_model_002.h5").read_bytes())
     assert generators.find_generator(tmp_path).name == "generator_best.h5"
     assert generators.find_generator(tmp_path / "generator_model_010.h5").name == "generator_model_010.h5"

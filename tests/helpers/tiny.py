@@ -27,11 +27,12 @@ TINY = dataclasses.replace(
     epochs=3,
     save_every=1,
     plot_side=2,
+    saved="average",
 )
 TINY_BATCH_NORM = dataclasses.replace(
     TINY, batch_norm=True, d_batch_norm=True, bias=False, dropout=0.3, update="summed"
 )
-TINY_HALVES = dataclasses.replace(TINY, update="alternating", shared_latents=False, ema_decay=0.9)
+TINY_HALVES = dataclasses.replace(TINY, update="alternating", shared_latents=False, ema_decay=0.9, saved="trained")
 TINY_RELATIVISTIC = dataclasses.replace(
     TINY, loss="relativistic", r1=1.0, r2=1.0, penalty_images=2, mirror=True, d_dropout=0.0
 )

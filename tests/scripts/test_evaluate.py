@@ -151,6 +151,49 @@ def test_only_rows_that_no_run_trained_on_count_as_held_out():
     assert evaluate.held_out_rows(configs, pixels, "b").tolist() == []
 
 
+def save_discriminator(path, activation, **notes):
+    """One that takes images for real that are brighter than grey."""
+    import keras
+
+    mean = keras.layers.Dense(1, kernel_initializer="ones", bias_initializer=keras.initializers.Constant(-0.1))
+    images = keras.Input((SIDE, SIDE, 3))
+    model = keras.Model(images, mean(keras.layers.GlobalAveragePooling2D()(images)))
+    generators.save_model(model, path, notes, activation)
+
+
+def test_a_discriminator_is_tested_on_images_it_was_trained_on_on_others_and_on_a_generators(
+    tmp_path, monkeypatch, capsys
+):
+    pixels = np.full((40, SIDE, SIDE, 3), 255, np.uint8)
+    pixels[30:] = 0
+    monkeypatch.chdir(tmp_path)
+    np.savez("squares.npz", pixels)
+    (tmp_path / "run").mkdir()
+    config = {"data": "squares.npz", "held_out_rows": [*range(25, 40)]}
+    config["fingerprint"] = datasets.load_images("squares.npz")[1]
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    save_generator(tmp_path / "run" / "generator_model_001.h5", 0.0)  # draws grey
+    save_discriminator(tmp_path / "run" / "discriminator_model_001.h5", "sigmoid", loss="bce")
+    save_discriminator(tmp_path / "scores.h5", None, loss="hinge")
+    save_discriminator(tmp_path / "pairs.h5", None, loss="relativistic")
+    command = ("--count", 20, "--data", "squares.npz")
+    assert evaluated(monkeypatch, capsys, "run/discriminator_model_001.h5", "--count", 20) == (
+        ">Accuracy real: 100% of 20 training images, 33% of 15 images held out, fake: 100% of 20, "
+        "drawn by generator_model_001.h5\n"
+    )
+    assert evaluated(monkeypatch, capsys, "scores.h5", *command, "--count", 40) == (
+        ">Accuracy real: 75% of 40 training images\n"
+    )
+    assert evaluated(monkeypatch, capsys, "pairs.h5", "run/generator_model_001.h5", *command, "--count", 40) == (
+        ">Accuracy of pairs: 75% of 40 training images, drawn by generator_model_001.h5\n"
+    )
+    with pytest.raises(UserError, match=r"MODEL pairs.h5: was trained on pairs of images, so name a generator"):
+        evaluated(monkeypatch, capsys, "pairs.h5", *command)
+    np.savez("larger.npz", np.zeros((8, 16, 16, 3), np.uint8))
+    with pytest.raises(UserError, match=r"--data larger.npz: its images are not of the size that scores.h5 takes"):
+        evaluated(monkeypatch, capsys, "scores.h5", "--data", "larger.npz")
+
+
 def test_the_losses_of_a_run_are_drawn_again_from_its_table(tmp_path, monkeypatch, capsys):
     (tmp_path / "run").mkdir()
     table = logs.Table(tmp_path / "run" / "steps.csv", ("step", *logs.NUMBERS), 0)

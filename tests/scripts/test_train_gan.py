@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from facegan.common import generators
-from facegan.training import logs
+from facegan.common import generators, images, model_files
+from facegan.training import batches, logs
 
 import numpy as np
 import pytest
@@ -41,10 +41,53 @@ def test_a_run_writes_exactly_the_files_that_its_help_lists(monkeypatch, tmp_pat
         assert gif.n_frames == 4
 
 
+def test_a_tutorials_preset_saves_the_trained_generator_and_its_average_beside_it(monkeypatch, tmp_path, dataset):
+    out = tmp_path / "run"
+    assert train(monkeypatch, dataset, out, "--epochs", "1", preset="tiny_halves") == 0
+    trained, average = (out / f"generator_{kind}_001.h5" for kind in ("model", "average"))
+    assert [generators.read_notes(path)["weights"] for path in (trained, average)] == ["trained", "average"]
+    state = [value.tobytes() for value in arrays(out / "state.npz").values()]
+    for path in (trained, average):
+        weights = generators.load_generator(path).model.get_weights()
+        assert all(array.tobytes() in state for array in weights if array.ndim > 1)
+    faces = generators.load_generator(trained)
+    picture = images.grid(faces.draw(faces.latents_of(range(1, 5))), columns=2, numbers=range(1, 5))
+    np.testing.assert_array_equal(np.asarray(Image.open(out / "generated_plot_e001.png")), np.asarray(picture))
+    assert generators.find_generator(out) == average
+    train(monkeypatch, dataset, tmp_path / "raw", "--epochs", "1", "--ema-decay", "0", preset="tiny_halves")
+    assert [path.name for path in generators.checkpoints(tmp_path / "raw")] == ["generator_model_001.h5"]
+
+
+def test_at_each_save_the_saved_networks_are_tested_on_fresh_images(monkeypatch, tmp_path, dataset, capsys):
+    out = tmp_path / "run"
+    assert train(monkeypatch, dataset, out, "--epochs", "1", preset="tiny_halves") == 0
+    stream = batches.Batches(np.load(dataset)["arr_0"], np.arange(40), tiny.TINY_HALVES, seed=0)
+    pixels, latents = stream.fresh(5, 100)
+    assert pixels.shape == (40, 16, 16, 3)
+    generator, discriminator = (
+        model_files.load_model_file(out / f"{kind}_model_001.h5", kind) for kind in ("generator", "discriminator")
+    )
+    on_real = discriminator.predict_on_batch(images.to_images(pixels, "tanh"))
+    on_generated = discriminator.predict_on_batch(generator.predict_on_batch(latents))
+    assert 0 < on_real.min() < on_real.max() < 1, "probabilities"
+    real, generated = (on_real > 0.5).mean(), (on_generated <= 0.5).mean()
+    (row,) = logs.read_table(out / "log.csv")
+    assert (row["d_fresh_accuracy_real"], row["d_fresh_accuracy_generated"]) == pytest.approx((real, generated))
+    assert f">Accuracy real: {row['d_fresh_accuracy_real']:.0%}, fake: " in capsys.readouterr().out
+
+
+def test_a_discriminator_of_pairs_is_saved_with_its_score_and_tested_on_pairs(monkeypatch, tmp_path, dataset, capsys):
+    assert train(monkeypatch, dataset, tmp_path / "run", "--epochs", "1", preset="tiny_relativistic") == 0
+    path = tmp_path / "run" / "discriminator_model_001.h5"
+    assert model_files.load_network(path, "discriminator").last_activation == "linear"
+    assert generators.read_notes(path)["loss"] == "relativistic"
+    assert ">Accuracy of pairs: " in capsys.readouterr().out
+
+
 def test_every_saved_generator_is_measured_and_the_best_is_kept_and_found(monkeypatch, tmp_path, dataset, capsys):
     from facegan.metrics import quality
 
-    times = iter([3.0, 1.0, float("nan")])
+    times = iter([3.0, 2.5, 2.0, 1.0, float("nan"), 3.0])  # of the generator and of its average, in turn
     measure = quality.QualityMetric.figures
     monkeypatch.setattr(quality, "TRAINING_COUNT", 20)
     monkeypatch.setattr(
@@ -53,15 +96,16 @@ def test_every_saved_generator_is_measured_and_the_best_is_kept_and_found(monkey
         lambda metric, pixels: dataclasses.replace(measure(metric, pixels), times_real=next(times)),
     )
     out = tmp_path / "run"
-    options = ("--preset", "tiny", "--precision", "float32")
+    options = ("--preset", "tiny_halves", "--precision", "float32")
     assert tiny.train(monkeypatch, dataset, "--out", out, *options) == 0
     log = logs.read_table(out / "log.csv")
-    assert [row["times_real"] for row in log[:2]] == [3.0, 1.0]
+    assert [row["times_real"] for row in log[:2]] == [3.0, 2.0]
+    assert [row["times_real_average"] for row in log] == [2.5, 1.0, 3.0]
     assert all(row["nearest_neighbour_diversity"] >= 0 and row["coverage"] >= 0 for row in log)
-    assert (out / "generator_best.h5").read_bytes() == (out / "generator_model_002.h5").read_bytes()
+    assert (out / "generator_best.h5").read_bytes() == (out / "generator_average_002.h5").read_bytes()
     assert generators.load_generator(out).path == out / "generator_best.h5"
     printed = capsys.readouterr().out
-    assert "generator_model_002.h5: 1.0x real (whole " in printed and "the best is 1.0x" in printed
+    assert "generator_average_002.h5: 1.0x real (whole " in printed and "the best is 1.0x" in printed
 
 
 def test_the_configuration_holds_every_setting_and_the_rows_held_out(monkeypatch, tmp_path, dataset):
