@@ -12,6 +12,7 @@ Copy with it: facegan/common and training; also metrics, unless --no-quality.
 
 import argparse
 import contextlib
+import dataclasses
 import functools
 
 from facegan.common import cli, datasets, files, hardware, images
@@ -33,7 +34,7 @@ def main():
     if options.check_device:
         hardware.report(*start_backend(options))
         return 0
-    preset = presets.PRESETS[options.preset]
+    preset = chosen_preset(options)
     check_options(options, preset)
     device, precision = start_backend(options)
 
@@ -144,6 +145,8 @@ def add_learning(group):
         "--label-smoothing", type=cli.number(0, 0.5), default=0.0, metavar="X", help="D's target for real images: 1 - X"
     )
     group.add_argument("--augment", action="store_true", help="differentiable augmentation, for small data sets")
+    settings = "change another setting of the preset (docs/ideas.md)"
+    group.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=settings)
 
 
 def add_running(group):
@@ -163,9 +166,21 @@ def add_running(group):
     group.add_argument("--dry-run", action="store_true", help="print networks, memory and time; train nothing")
 
 
+def chosen_preset(options):
+    """The preset's row, with the changes of --set."""
+    row, changes = presets.PRESETS[options.preset], {}
+    for setting in options.set:
+        name = setting.partition("=")[0]
+        if hasattr(options, name):
+            raise cli.UserError(f"--set {name}: has an option of its own; use --{name.replace('_', '-')}")
+        with cli.naming("--set"):
+            changes |= [presets.parse_setting(setting)]
+    return dataclasses.replace(row, **changes)
+
+
 def with_preset_values(options):
     """Fill in the preset's values for options left out; its length only if neither --epochs nor --steps is given."""
-    preset = presets.PRESETS[options.preset]
+    preset = chosen_preset(options)
     values = vars(options)
     if options.epochs is None and options.steps is None:
         values = {**values, "epochs": preset.epochs, "steps": preset.steps}
@@ -186,6 +201,8 @@ def check_options(options, preset):
         raise cli.UserError(
             f"--label-smoothing: is for --loss bce; {options.loss} has no targets to smooth, so leave it out"
         )
+    if options.loss != "bce" and preset.label_noise:
+        raise cli.UserError(f"--set label_noise: is for --loss bce; {options.loss} has no labels, so leave it out")
     if options.loss == "relativistic" and preset.update == "alternating":
         raise cli.UserError(
             f"--loss relativistic: compares real with generated images, which {options.preset} shows D separately; "

@@ -29,13 +29,13 @@ class GAN(backend.Step, keras.Model):
             "summed": once, on the sum of the losses of a full real and a full generated batch, which pass through D
             separately so that batch norm sees each by itself.
         loss: a key of `losses.LOSSES`; "relativistic" pairs images and cannot be used with "alternating".
-        label_smoothing: see `losses.CrossEntropy`.
+        label_smoothing, label_noise: see `losses.CrossEntropy`.
         r1, r2: weights of the penalties gamma / 2 · |gradient of D|² at real and at generated images (Mescheder et al.
             2018); the gradient is that of a logit with respect to its image.
         penalty_images: how many images of each kind, the first ones, the penalties are computed on.
         ema_decay: decay of the moving average; with 0 the averaged generator equals the generator.
         augment: a function (images, seed_generator) → images, applied to everything that D sees, or None.
-        seed: the augmentation's random seed.
+        seed: the random seed of the augmentation and of label noise.
 
     A batch for `fit()` is a tuple (real_pixels uint8 (k, height, width, channels), g_latents, d_latents): the latents
     from which the images for G's and for D's update are generated. Without d_latents, D sees the first k images of
@@ -52,6 +52,7 @@ class GAN(backend.Step, keras.Model):
         update="alternating",
         loss="bce",
         label_smoothing=0.0,
+        label_noise=0.0,
         r1=0.0,
         r2=0.0,
         penalty_images=8,
@@ -70,14 +71,14 @@ class GAN(backend.Step, keras.Model):
             "concatenated": self._update_on_one_batch,
             "summed": self._update_on_both_batches,
         }[update]
-        self.objective = losses.LOSSES[loss](label_smoothing)
+        self.augment_seed = keras.random.SeedGenerator(seed)
+        self.objective = losses.LOSSES[loss](label_smoothing, label_noise, self.augment_seed)
         if self.objective.paired and update == "alternating":
             raise ValueError(f"{loss} compares real with generated images, which an alternating update sees separately")
         self.r1, self.r2 = r1, r2
         self.penalty_images = penalty_images
         self.ema_decay = ema_decay
         self.augment = augment
-        self.augment_seed = keras.random.SeedGenerator(seed)
         self.built = True
 
     @classmethod
@@ -90,7 +91,7 @@ class GAN(backend.Step, keras.Model):
             to_train: see `networks.build_generator`.
             options: keyword arguments of `GAN` that replace the preset's.
         """
-        names = ("output", "update", "loss", "r1", "r2", "penalty_images", "ema_decay")
+        names = ("output", "update", "loss", "label_noise", "r1", "r2", "penalty_images", "ema_decay")
         settings = {name: getattr(preset, name) for name in names}
         return cls(
             networks.build_generator(preset, image_shape, latent_dim, precision, to_train=to_train),

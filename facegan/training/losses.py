@@ -6,6 +6,7 @@ or None for those that an update leaves out; a `paired` loss needs both.
 
 import math
 
+import keras
 from keras import ops
 
 
@@ -14,29 +15,41 @@ class CrossEntropy:
 
     Args:
         label_smoothing: one-sided; D's target for real images is 1 minus this (Salimans et al. 2016).
+        label_noise: the share of D's targets that are exchanged for those of the other kind, others at each call.
+        seed: the `keras.random.SeedGenerator` that chooses them.
     """
 
     paired = False
     # What turns D's logit into the probability that an image is real; None in a loss that gives it no such meaning.
     activation = "sigmoid"
 
-    def __init__(self, label_smoothing=0.0):
+    def __init__(self, label_smoothing=0.0, label_noise=0.0, seed=None):
         self.real_target = 1.0 - label_smoothing
+        self.label_noise = label_noise
+        self.seed = seed
 
     @property
     def floor(self):
-        """The sum of D's losses when D is right and certain about every image."""
-        target = self.real_target
-        return 0.0 if target == 1.0 else -target * math.log(target) - (1.0 - target) * math.log(1.0 - target)
+        """The smallest sum of D's losses, when D tells the two kinds of images apart perfectly."""
+        mean_targets = ((1.0 - self.label_noise) * self.real_target, self.label_noise * self.real_target)
+        return sum(-p * math.log(p) for mean in mean_targets for p in (mean, 1.0 - mean) if p > 0.0)
 
     def d_losses(self, real_logits, generated_logits):
         """D's mean losses by name: d_loss_real and d_loss_generated."""
         losses = {}
         if real_logits is not None:
-            losses["d_loss_real"] = self.cross_entropy(real_logits, self.real_target)
+            losses["d_loss_real"] = self.cross_entropy(real_logits, self._targets(real_logits, self.real_target, 0.0))
         if generated_logits is not None:
-            losses["d_loss_generated"] = self.cross_entropy(generated_logits, 0.0)
+            targets = self._targets(generated_logits, 0.0, self.real_target)
+            losses["d_loss_generated"] = self.cross_entropy(generated_logits, targets)
         return losses
+
+    def _targets(self, logits, target, other):
+        """The target of each logit."""
+        if not self.label_noise:
+            return target
+        flipped = keras.random.uniform(ops.shape(logits), seed=self.seed) < self.label_noise
+        return ops.where(flipped, other, target)
 
     def d_accuracies(self, real_logits, generated_logits):
         """The shares of images that D classifies correctly: d_accuracy_real and d_accuracy_generated."""
@@ -53,7 +66,7 @@ class CrossEntropy:
 
     @staticmethod
     def cross_entropy(logits, target):
-        """Mean binary cross-entropy of logits against one target in 0..1."""
+        """Mean binary cross-entropy of logits against a target in 0..1, one or for each."""
         return ops.mean(target * ops.softplus(-logits) + (1.0 - target) * ops.softplus(logits))
 
 

@@ -41,10 +41,12 @@ def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=F
         x = _generator_tail(x, preset, dtype, source)
     # Use as many blocks as this size needs; if there are too few, repeat the last one, nearest to full resolution.
     for filters, kernel in (preset.upsampling_blocks + preset.upsampling_blocks[-1:] * hidden)[:hidden]:
-        x = source.Conv2DTranspose(filters, kernel, strides=2, padding="same", **_weights(preset, dtype))(x)
+        x = _upsampled(x, preset, filters, kernel, dtype, source)
         x = _generator_tail(x, preset, dtype, source)
-    head, strides = (source.Conv2DTranspose, 2) if preset.head_upsamples else (source.Conv2D, 1)
-    x = head(channels, preset.head, strides=strides, padding="same", **_weights(preset, dtype))(x)
+    if preset.head_upsamples:
+        x = _upsampled(x, preset, channels, preset.head, dtype, source)
+    else:
+        x = source.Conv2D(channels, preset.head, padding="same", **_weights(preset, dtype))(x)
     images = layers.Activation(preset.output, dtype="float32", name="images")(x)
     return keras.Model(latents, images, name="generator")
 
@@ -89,6 +91,14 @@ def _source(to_train):
 
         return fast_cpu_layers
     return layers
+
+
+def _upsampled(x, preset, filters, kernel, dtype, source):
+    """A layer that doubles both sides."""
+    if preset.upsampling == "transposed":
+        return source.Conv2DTranspose(filters, kernel, strides=2, padding="same", **_weights(preset, dtype))(x)
+    x = layers.UpSampling2D(interpolation=preset.upsampling, dtype=dtype)(x)
+    return source.Conv2D(filters, kernel, padding="same", **_weights(preset, dtype))(x)
 
 
 def _generator_tail(x, preset, dtype, source):

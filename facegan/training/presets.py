@@ -1,11 +1,20 @@
-"""The named configurations, one row each. Standard library only.
+"""The named configurations, one row each, and changes of a row. Needs neither Keras nor numpy.
 
 A row holds everything about a preset: `networks` builds what it describes, and `gan` trains by its rule. An option left
 out on the command line takes the row's value.
 """
 
+import argparse
+import ast
 import dataclasses
+import difflib
 import json
+import typing
+from typing import Literal
+
+from facegan.common import cli
+
+DESCRIPTIVE = ("about", "image_shape")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,9 +28,10 @@ class Preset:
         latent_dim, latent_prior: a latent's length, and its distribution: "normal", or "uniform" over (−1, 1).
         stem: channels of the smallest feature map, which a Dense layer makes from the latent.
         stem_layers: layers at that smallest size.
-        upsampling_blocks: transposed convolutions of stride 2.
+        upsampling_blocks: layers that double both sides. upsampling: how they do that: "transposed", by a transposed
+            convolution of stride 2, or "nearest" or "bilinear", by that interpolation and a convolution.
         head: kernel of the layer that outputs the image's channels: a convolution, or with `head_upsamples` the last
-            transposed convolution of stride 2.
+            layer that doubles both sides.
         d_stem: the discriminator's convolution at full size before the first downsampling block, or None.
         downsampling_blocks: convolutions of stride 2.
         bias: whether convolutions and Dense layers have a bias.
@@ -32,6 +42,7 @@ class Preset:
         initializer: "glorot_uniform", or "normal" or "truncated_normal" with standard deviation 0.02.
         update: how a step updates the networks, see `gan.GAN`: "alternating", "concatenated" or "summed".
         shared_latents: whether D learns from the images of G's update, or from others drawn for it.
+        label_noise: the share of D's labels that are flipped, others in each step; only for the loss "bce".
         loss: see `gan.GAN`. r1, r2: weights of D's gradient penalties for images of `image_shape`; they are scaled with
             the number of pixels. penalty_images: how many images of each kind they are computed on.
         mirror: whether half of the real images, chosen at random, are mirrored.
@@ -53,33 +64,35 @@ class Preset:
     head: int
     downsampling_blocks: tuple
     batch_size: int
-    update: str
+    update: Literal["alternating", "concatenated", "summed"]
     epochs: int | None = None
     steps: int | None = None
     save_every: int = 10
-    output: str = "tanh"
+    output: Literal["tanh", "sigmoid"] = "tanh"
     latent_dim: int = 100
-    latent_prior: str = "normal"
+    latent_prior: Literal["normal", "uniform"] = "normal"
+    upsampling: Literal["transposed", "nearest", "bilinear"] = "transposed"
     stem_layers: tuple = ()
     head_upsamples: bool = False
     d_stem: tuple | None = None
     bias: bool = True
     batch_norm: bool = False
     d_batch_norm: bool = False
-    activation: str = "leaky_relu"
+    activation: Literal["leaky_relu", "relu"] = "leaky_relu"
     slope: float = 0.2
     dropout: float = 0.0
     d_dropout: float = 0.0
     d_dropout_each: bool = False
-    initializer: str = "glorot_uniform"
+    initializer: Literal["glorot_uniform", "normal", "truncated_normal"] = "glorot_uniform"
     shared_latents: bool = False
+    label_noise: float = 0.0
     loss: str = "bce"
     r1: float = 0.0
     r2: float = 0.0
     penalty_images: int = 8
     mirror: bool = False
     ema_decay: float = 0.995
-    saved: str = "trained"
+    saved: Literal["trained", "average"] = "trained"
     learning_rate: float = 0.0002
     d_rate: float = 1.0
     lr_decay: float = 0.0
@@ -101,7 +114,7 @@ class Preset:
     def fields_without(self, names):
         """The fields as plain JSON, without those of these names and without the descriptive ones."""
         fields = json.loads(json.dumps(dataclasses.asdict(self)))
-        return {name: value for name, value in fields.items() if name not in {*names, "about", "image_shape"}}
+        return {name: value for name, value in fields.items() if name not in {*names, *DESCRIPTIVE}}
 
 
 _FACES32 = Preset(
@@ -258,6 +271,59 @@ PRESETS = {
         save_every=1_000,
     ),
 }
+
+# The largest values of fields that are not shares of something.
+LARGEST = {"d_rate": 100.0, "label_noise": 0.5, "beta_1": 0.9999, "beta_2": 0.9999}
+FLOAT_LIMIT = 0.99
+
+
+def parse_setting(text):
+    """Parse a change of a row, such as "batch_norm=True", into (name, value).
+
+    Raises:
+        ValueError: there is no such field, or the value is not of its type; the message begins with the name.
+    """
+    name, _, value = text.partition("=")
+    types = {field.name: field.type for field in dataclasses.fields(Preset) if field.name not in DESCRIPTIVE}
+    if name not in types:
+        nearest = difflib.get_close_matches(name, types, n=1, cutoff=0.0)[0]
+        raise ValueError(f"{name}: a preset has no such setting; the nearest is {nearest}")
+    try:
+        return name, _parse(types[name], value, LARGEST.get(name, FLOAT_LIMIT))
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _parse(kind, text, largest):
+    choices = ("True", "False") if kind is bool else typing.get_args(kind)
+    if kind is bool or typing.get_origin(kind) is Literal:
+        if text not in choices:
+            raise ValueError(f"{text!r} is not one of {', '.join(choices)}")
+        return text == "True" if kind is bool else text
+    if kind is int:
+        return cli.integer(1)(text)
+    if kind is float:
+        return cli.number(0, largest)(text)
+    return _parse_layers(text, single=kind is not tuple)
+
+
+def _parse_layers(text, single):
+    """One layer as Python writes it, or None; or a tuple of layers."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = ""
+    if single and (value is None or _is_layer(value)):
+        return value
+    if not single and isinstance(value, tuple) and value and all(map(_is_layer, value)):
+        return value
+    form = "(filters, kernel) or None" if single else "((filters, kernel), …) with a comma after each pair"
+    raise ValueError(f"{text!r} is not {form}")
+
+
+def _is_layer(value):
+    return isinstance(value, tuple) and len(value) == 2 and all(type(number) is int and number > 0 for number in value)
+
 
 SMALLEST_MAP = range(4, 8)
 

@@ -117,6 +117,20 @@ def test_the_configuration_holds_every_setting_and_the_rows_held_out(monkeypatch
     assert config["versions"]["numpy"] == np.__version__
 
 
+def test_a_setting_of_the_preset_is_changed_recorded_and_part_of_the_run(monkeypatch, tmp_path, dataset, capsys):
+    out = tmp_path / "run"
+    settings = ("batch_norm=True", "upsampling=nearest", "label_noise=0.1", "downsampling_blocks=((4, 3), (8, 3))")
+    options = [word for setting in settings for word in ("--set", setting)]
+    assert train(monkeypatch, dataset, out, "--epochs", "1", *options) == 0
+    row = json.loads((out / "config.json").read_text())["preset_row"]
+    assert (row["batch_norm"], row["upsampling"], row["label_noise"]) == (True, "nearest", 0.1)
+    assert row["downsampling_blocks"] == [[4, 3], [8, 3]]
+    layers = {type(layer).__name__ for layer in generators.load_generator(out).model.layers}
+    assert {"BatchNormalization", "UpSampling2D"} <= layers and "Conv2DTranspose" not in layers
+    assert train(monkeypatch, dataset, out, "--epochs", "1", *options[2:]) == 2
+    assert "preset batch_norm was True, is False" in capsys.readouterr().err
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(monkeypatch, tmp_path, dataset):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         assert train(monkeypatch, dataset, tmp_path / name, "--epochs", "1", "--seed", seed) == 0
@@ -210,6 +224,13 @@ BAD_OPTIONS = [
     (["--hold-out", "1"], "--hold-out: 1 is not from 0 to 0.9"),
     (["--limit", "41"], "--limit 41: there are only 40 images"),
     (["--loss", "hinge", "--label-smoothing", "0.1"], "--label-smoothing: is for --loss bce"),
+    (["--set", "batchnorm=True"], "--set batchnorm: a preset has no such setting; the nearest is batch_norm"),
+    (["--set", "dropout=2"], "--set dropout: 2 is not from 0 to 0.99"),
+    (["--set", "batch_norm=yes"], "--set batch_norm: 'yes' is not one of True, False"),
+    (["--set", "upsampling=cubic"], "--set upsampling: 'cubic' is not one of transposed, nearest, bilinear"),
+    (["--set", "d_stem=(0, 3)"], "--set d_stem: '(0, 3)' is not (filters, kernel) or None"),
+    (["--set", "latent_dim=9"], "--set latent_dim: has an option of its own; use --latent-dim"),
+    (["--loss", "hinge", "--set", "label_noise=0.1"], "--set label_noise: is for --loss bce"),
     (["--init-from", "a", "b", "c"], "--init-from: takes one or two files"),
     (["--init-from", "missing.h5"], "--init-from missing.h5"),
     (["--preset", "faces81"], "--preset: invalid choice: 'faces81'"),

@@ -47,6 +47,17 @@ def test_one_step_moves_every_weight_of_both_networks(preset):
     assert all(moved(before[1], model.discriminator))
 
 
+@pytest.mark.parametrize("upsampling", ["nearest", "bilinear"])
+def test_a_generator_that_interpolates_has_as_many_weights_and_all_of_them_learn(upsampling):
+    preset = dataclasses.replace(tiny.TINY, upsampling=upsampling, head_upsamples=True, label_noise=0.1)
+    transposed = dataclasses.replace(preset, upsampling="transposed")
+    model = make(preset, precision="mixed_bfloat16")
+    assert model.generator.count_params() == make(transposed).generator.count_params()
+    before = weights(model.generator)
+    fit(model, batch(preset))
+    assert all(moved(before, model.generator))
+
+
 @pytest.mark.parametrize("update", ["alternating", "concatenated", "summed"])
 def test_a_step_on_shared_images_equals_one_whose_latents_of_both_updates_agree(update):
     preset = dataclasses.replace(tiny.TINY, update=update, d_dropout=0.0)

@@ -2,6 +2,7 @@
 
 from facegan.training import losses
 
+import keras
 import numpy as np
 import pytest
 
@@ -25,6 +26,16 @@ def test_label_smoothing_moves_the_target_of_real_images_alone():
     plain, changed = (numbers(losses.CrossEntropy(amount).d_losses(LOGITS, LOGITS)) for amount in (0.0, 0.1))
     assert changed["d_loss_real"] == pytest.approx((np.log(2.0) + smoothed) / 2, rel=1e-6)
     assert changed["d_loss_generated"] == plain["d_loss_generated"]
+
+
+def test_label_noise_exchanges_that_share_of_the_discriminators_labels_and_others_each_time():
+    loss = losses.CrossEntropy(label_noise=0.25, seed=keras.random.SeedGenerator(1))
+    certain = np.full((4_000, 1), 20.0, "float32")  # a loss of 20 where the label is wrong, of 0 where it is right
+    first, second = (numbers(loss.d_losses(certain, -certain)) for _ in range(2))
+    for name, value in first.items():
+        assert value / 20 == pytest.approx(0.25, abs=0.02)
+        assert value != second[name]
+    assert float(loss.g_loss(certain, None)) == pytest.approx(0.0, abs=1e-6), "G's labels are right"
 
 
 def test_hinge_agrees_with_hand_computation():
@@ -58,3 +69,10 @@ def test_the_floor_is_what_a_certain_discriminator_gets(loss):
     assert sum(numbers(loss.d_losses(certain, np.full((4, 1), -50.0, "float32"))).values()) == pytest.approx(
         loss.floor, abs=1e-5
     )
+
+
+def test_the_floor_of_noisy_labels_is_what_the_best_discriminator_gets():
+    loss = losses.CrossEntropy(0.1, 0.25, keras.random.SeedGenerator(1))
+    real, generated = 0.75 * 0.9, 0.25 * 0.9  # the mean targets, which are the best answers
+    best = [np.full((20_000, 1), np.log(mean / (1 - mean)), "float32") for mean in (real, generated)]
+    assert sum(numbers(loss.d_losses(*best)).values()) == pytest.approx(loss.floor, rel=0.01)
