@@ -142,7 +142,7 @@ def write_pictures(options, generator, numbers, pixels):
     made_by = provenance.record(generator, numbers)
     if options.out:
         labels = [faces.label(number) for number in numbers]
-        sheet = images.grid(images.shown(pixels, generator.pixel_range), options.columns, labels)
+        sheet = images.grid(images.as_shown(pixels, generator.inverted), options.columns, labels)
         provenance.save_png(sheet, options.out, made_by)
     if options.each:
         for number, image in zip(numbers, pixels, strict=True):
@@ -155,7 +155,7 @@ def write_pages(options, generator, numbers, pixels):
     made_by = provenance.record(generator, numbers)
     from facegan.exploring import map_layout, web_pages
 
-    shown = images.shown(pixels, generator.pixel_range)
+    shown = images.as_shown(pixels, generator.inverted)
     model = shlex.quote(str(options.model)) if options.model else ""
     repeated = ["--latents", str(options.latents)] if options.latents else []
     repeated += ["--truncation", f"{options.truncation:g}"] if options.truncation != 1 else []

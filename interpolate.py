@@ -107,7 +107,7 @@ def strips(options, generator, walks, stops):
     for walk, ends in zip(walks, stops, strict=True):
         paths = {m: latents.path(ends, options.steps, m, options.loop) for m in chosen_methods(options)}
         for method, path in paths.items():
-            pixels = images.shown(generator.draw(path), generator.pixel_range)
+            pixels = images.as_shown(generator.draw(path), generator.inverted)
             pictures.append(legs(pixels, walk, options.steps))
             captions.append(CAPTIONS[method] if len(paths) > 1 else "")
         if len(paths) > 1:
@@ -134,7 +134,7 @@ def square(options, generator, corners, ends):
     sheets = []
     for method in chosen_methods(options):
         pixels = generator.draw(latents.plane(ends, options.steps, options.steps, method))
-        sheet = images.grid(images.shown(pixels, generator.pixel_range), options.steps, labels)
+        sheet = images.grid(images.as_shown(pixels, generator.inverted), options.steps, labels)
         sheets.append(images.stack([sheet], [CAPTIONS[method]]))
     return images.beside(sheets)
 
@@ -143,7 +143,7 @@ def moving_picture(options, generator, walks, stops):
     """The frames of a GIF, each with a face of every walk and method."""
     methods = chosen_methods(options)
     paths = [latents.path(ends, options.steps, method, options.loop) for ends in stops for method in methods]
-    pixels = images.shown(generator.draw(np.concatenate(paths)), generator.pixel_range)
+    pixels = images.as_shown(generator.draw(np.concatenate(paths)), generator.inverted)
     pixels = pixels.reshape(len(walks) * len(methods), -1, *pixels.shape[1:])
     labels = [method for _ in walks for method in methods] if len(methods) > 1 else None
     columns = len(methods) if len(methods) > 1 else None

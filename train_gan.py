@@ -324,7 +324,8 @@ def draw_real(batches, preset, path):
     """Draw as many training images as there are in the pictures of generated ones."""
     pixels = batches.pixels[batches.rows[: preset.plot_side**2]]
     with files.atomic_write(path) as file:
-        images.grid(images.shown(pixels, preset.output), columns=preset.plot_side).save(file, "PNG")
+        inverted = preset.inverted and pixels.shape[-1] == 1
+        images.grid(images.as_shown(pixels, inverted), columns=preset.plot_side).save(file, "PNG")
 
 
 def metric_maker(pixels, held_out):
@@ -351,7 +352,7 @@ def train(gan, batches, schedule, *, preset, config, out, make_metric):
     from facegan.training import checkpoints, devices, loop, recorder, run_writer
 
     notes = {"preset": config.preset, "latent_prior": config.latent_prior, "fingerprint": config.fingerprint}
-    notes["loss"] = config.loss
+    notes |= {"loss": config.loss, "inverted": preset.inverted and config.image_shape[-1] == 1}
     notes["prepared"] = datasets.preparation_record(config.data)
     if devices.is_first():
         writer = run_writer.RunWriter(

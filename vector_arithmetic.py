@@ -197,7 +197,7 @@ def drawn_formula(generator, terms, points, means):
     """A row for each term with its faces and their average, then the formula and its result."""
     rows = [np.concatenate([part, mean[None]]) for part, mean in zip(points, means, strict=True)]
     drawn = generator.draw(np.concatenate([*rows, formula.total(terms, means)[None]]))
-    *parts, result = np.split(images.shown(drawn, generator.pixel_range), np.cumsum([len(row) for row in rows]))
+    *parts, result = np.split(images.as_shown(drawn, generator.inverted), np.cumsum([len(row) for row in rows]))
     pictures = []
     for term, part in zip(terms, parts, strict=True):
         labels = [*map(faces.label, term.faces), "average"] if term.faces else [term.name]
@@ -224,7 +224,7 @@ def chosen_strengths(options):
 
 def drawn_change(generator, changed, captions, strengths):
     """A row for each face and a column for each strength, from latents (faces, strengths, latent_dim)."""
-    drawn = images.shown(generator.draw(changed.reshape(-1, generator.latent_dim)), generator.pixel_range)
+    drawn = images.as_shown(generator.draw(changed.reshape(-1, generator.latent_dim)), generator.inverted)
     rows = drawn.reshape(*changed.shape[:2], *drawn.shape[1:])
     labels = [f"{strength:g}" for strength in np.round(strengths, 3)]
     return images.stack([images.grid(row, len(labels), labels) for row in rows], captions)

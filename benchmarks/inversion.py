@@ -46,7 +46,7 @@ def main():
         count = min(SHOWN, len(pixels))
         pairs = np.concatenate([pixels[:count], generator.draw(points[:count])])
         with files.atomic_path(options.out) as temporary:
-            images.grid(images.shown(pairs, generator.pixel_range), count).save(temporary, format="PNG")
+            images.grid(images.as_shown(pairs, generator.inverted), count).save(temporary, format="PNG")
 
 
 def parse_arguments():

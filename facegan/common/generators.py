@@ -38,6 +38,7 @@ class Generator:
         network: computes an image (height, width, channels) float32 from a latent.
         latent_prior: the distribution of its latents in training, "normal" or "uniform" over (−1, 1).
         pixel_range: "tanh" for images in −1..1, "sigmoid" for 0..1: the network's last activation.
+        inverted: whether pictures show its images inverted, see `images.as_shown`.
         fingerprint: 12 hexadecimal digits that change with the file.
     """
 
@@ -45,6 +46,7 @@ class Generator:
     network: inference.Network
     latent_prior: str
     pixel_range: str
+    inverted: bool
     fingerprint: str
 
     @property
@@ -91,13 +93,14 @@ class KerasGenerator:
 
     Attributes:
         path: where it is saved. model: latents (n, latent_dim) → images (n, height, width, channels), a Keras model.
-        latent_prior, pixel_range: as for `Generator`.
+        latent_prior, pixel_range, inverted: as for `Generator`.
     """
 
     path: Path
     model: object
     latent_prior: str
     pixel_range: str
+    inverted: bool
 
     def latents_of(self, numbers):
         """The latents (n, latent_dim) float32 of numbered faces."""
@@ -184,7 +187,10 @@ def load_generator(path):
     fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     notes = read_notes(path)
     prior = notes.get("latent_prior", notes.get("latents", "normal"))  # older files call it "latents"
-    return Generator(path, network, prior, pixel_range=activation, fingerprint=fingerprint)
+    # Other grey generators with the range 0..1 are the MNIST tutorial's.
+    grey = network.output_shapes[0][-1] == 1
+    inverted = notes.get("inverted", grey and activation == "sigmoid")
+    return Generator(path, network, prior, pixel_range=activation, inverted=inverted, fingerprint=fingerprint)
 
 
 def save_model(model, path, notes, activation=None):

@@ -59,13 +59,12 @@ def _range(pixel_range):
     raise ValueError(f"{pixel_range!r} is not a known range of images; it must be tanh or sigmoid")
 
 
-def shown(pixels, pixel_range):
-    """Pixels as pictures show them: grey images with the range 0..1 are inverted to dark on light, others unchanged.
+def as_shown(pixels, inverted):
+    """Pixels as pictures show them: unchanged, or inverted, so that digits stored white on black are dark on light.
 
-    That range is mnist28's. Its digits are stored white on black, and the tutorials draw them with a reversed grey
-    colour map. Files that hold the pixels themselves are never inverted.
+    The tutorials draw digits with a reversed grey colour map. Files that hold the pixels themselves are never inverted.
     """
-    return 255 - pixels if pixel_range == "sigmoid" and pixels.shape[-1] == 1 else pixels
+    return 255 - pixels if inverted else pixels
 
 
 def picture(pixels):

@@ -59,7 +59,7 @@ def _reconstruct(photographs, is_face, generator):
     """Compute photos' latents, print how close each reconstruction is, and write the two files of each."""
     pixels = np.stack([photo.pixels for photo in photographs])
     points, errors, random_errors = inversion.invert(generator, pixels, is_face)
-    pairs = images.shown(np.stack([pixels, generator.draw(points)], axis=1), generator.pixel_range)
+    pairs = images.as_shown(np.stack([pixels, generator.draw(points)], axis=1), generator.inverted)
     for photo, latent, pair, error, random_error in zip(photographs, points, pairs, errors, random_errors, strict=True):
         poor = error > GOOD and (error > POOR or error > CLEARLY_SMALLER * random_error)
         closeness = f"error {error:.1f} of 255 (closest random face {random_error:.1f})"

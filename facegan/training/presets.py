@@ -25,6 +25,7 @@ class Preset:
         about: one line on what it draws, where it comes from and how long it takes.
         image_shape: (height, width, channels) that the row was written for; a data set may have another.
         output: activation of the generator's last layer; it sets the range of images, see `images.to_images`.
+        inverted: whether pictures show grey images inverted, see `images.as_shown`.
         latent_dim, latent_prior: a latent's length, and its distribution: "normal", or "uniform" over (−1, 1).
         stem: channels of the smallest feature map, which a Dense layer makes from the latent.
         stem_layers: layers at that smallest size.
@@ -69,6 +70,7 @@ class Preset:
     steps: int | None = None
     save_every: int = 10
     output: Literal["tanh", "sigmoid"] = "tanh"
+    inverted: bool = False
     latent_dim: int = 100
     latent_prior: Literal["normal", "uniform"] = "normal"
     upsampling: Literal["transposed", "nearest", "bilinear"] = "transposed"
@@ -201,6 +203,7 @@ PRESETS = {
         about="the MNIST tutorial's digits, 28x28 grey",
         image_shape=(28, 28, 1),
         output="sigmoid",
+        inverted=True,
         stem=128,
         upsampling_blocks=((128, 4), (128, 4)),
         head=7,

@@ -14,7 +14,8 @@ NAME = "config.json"
 # A run's length, how often it saves and where it runs may change when it resumes. Where it runs changes the last bits
 # of the result, and its length changes a decaying learning rate.
 MAY_DIFFER = ("data", "epochs", "steps", "save_every", "save_minutes", "on_collapse", "quality", "held_out_rows")
-MAY_DIFFER += ("preset saved", "preset plot_side", "preset accuracy_images")  # what is shown, not what is learned
+# What is shown, not what is learned.
+MAY_DIFFER += tuple(f"preset {name}" for name in ("saved", "inverted", "plot_side", "accuracy_images"))
 NOTED = ("precision", "device", "xla", "backend", "versions")
 # What a run did whose config.json was written before a preset had the field.
 BEFORE = {f"preset {field.name}": field.default for field in dataclasses.fields(presets.Preset)}

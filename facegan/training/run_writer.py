@@ -24,7 +24,7 @@ class RunWriter:
 
     Args:
         folder: the run folder, which exists. schedule: a `loop.Schedule`. preset: a row of `presets.PRESETS`.
-        notes: what to store in every saved network, including "latent_prior".
+        notes: what to store in every saved network, including "latent_prior" and "inverted".
         batches: the run's `batches.Batches`, for fresh images.
         make_metric: a function that makes the `quality.QualityMetric` of saved generators, or None to measure nothing;
             it is called when the first one is saved, since it reads thousands of real images.
@@ -138,7 +138,8 @@ class RunWriter:
     def generator(self, gan, model, name):
         """A network ready to draw, with the path that it is saved at."""
         path = name and self.folder / name
-        return generators.KerasGenerator(path, model, self.notes["latent_prior"], gan.output_activation)
+        prior, inverted = self.notes["latent_prior"], self.notes["inverted"]
+        return generators.KerasGenerator(path, model, prior, gan.output_activation, inverted)
 
     def accuracies(self, gan, discriminator, generator, step):
         """Test D on fresh real and generated images in inference mode, as the tutorials do; its accuracies by name."""
@@ -153,7 +154,7 @@ class RunWriter:
     def draw_pictures(self, generator, step):
         """Draw a generator's first faces, and an animation of all such pictures so far."""
         faces = range(1, self.preset.plot_side**2 + 1)
-        pixels = images.shown(generator.draw(generator.latents_of(faces)), generator.pixel_range)
+        pixels = images.as_shown(generator.draw(generator.latents_of(faces)), generator.inverted)
         picture = images.grid(pixels, columns=self.preset.plot_side, numbers=faces)
         prefix = "generated_plot_" if self.schedule.by_steps else "generated_plot_e"
         with files.atomic_write(self.folder / f"{prefix}{self.schedule.number(step)}.png") as file:

@@ -1,6 +1,6 @@
 """Finding, loading and saving generators."""
 
-from facegan.common import generators
+from facegan.common import generators, images
 from facegan.training import networks
 
 import keras
@@ -89,6 +89,20 @@ def test_the_range_of_images_follows_from_the_last_activation_which_must_be_boun
     assert generators.load_generator(save(tmp_path / "a.h5", make("sigmoid"))).pixel_range == "sigmoid"
     with pytest.raises(ValueError, match=r"b\.h5: ends in relu"):
         generators.load_generator(save(tmp_path / "b.h5", make("relu")))
+
+
+def test_pictures_show_digits_dark_on_light_whatever_their_range(tmp_path):
+    def inverted(activation, channels, **notes):
+        latents = keras.Input((8,))
+        pixels = keras.layers.Dense(16 * channels, activation=activation)(latents)
+        model = keras.Model(latents, keras.layers.Reshape((4, 4, channels))(pixels))
+        return generators.load_generator(save(tmp_path / "model.h5", model, **notes)).inverted
+
+    assert inverted("tanh", 1, inverted=True), "as mnist28 saves it"
+    assert not inverted("sigmoid", 1, inverted=False), "grey photographs"
+    assert inverted("sigmoid", 1), "the MNIST tutorial's own files"
+    assert not inverted("tanh", 1) and not inverted("sigmoid", 3)
+    assert images.as_shown(np.zeros((1, 4, 4, 1), np.uint8), True).min() == 255
 
 
 def test_a_path_without_a_generator_says_what_is_missing(tmp_path):

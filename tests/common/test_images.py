@@ -27,13 +27,6 @@ def test_an_unknown_range_is_refused():
         images.to_pixels(np.zeros(3), "relu")
 
 
-def test_only_grey_images_of_the_range_from_zero_are_inverted():
-    assert images.shown(ALL_VALUES, "sigmoid").ravel()[0] == 255
-    np.testing.assert_array_equal(images.shown(ALL_VALUES, "tanh"), ALL_VALUES)
-    colour = np.repeat(ALL_VALUES, 3, axis=-1)
-    np.testing.assert_array_equal(images.shown(colour, "sigmoid"), colour)
-
-
 @pytest.mark.parametrize("shape", [(32, 32, 3), (28, 28, 1), (96, 80, 3), (20, 120, 1), (200, 160, 3)])
 def test_a_grid_shows_every_image_at_a_whole_multiple_of_its_size(shape):
     pixels = np.empty((7, *shape), np.uint8)
