@@ -10,7 +10,6 @@ and in which range. docs/exporting.md shows how to run each of them.
 Copy with it: facegan/common.
 """
 
-import importlib.util
 import json
 import os
 import tempfile
@@ -18,7 +17,7 @@ import warnings
 import zipfile
 from pathlib import Path
 
-from facegan.common import cli, faces, files, generators, model_files, provenance
+from facegan.common import cli, faces, files, generators, provenance
 
 # What each format needs that may not be installed; Keras writes the first two under TensorFlow only.
 PACKAGES = {
@@ -39,16 +38,14 @@ def main():
     with cli.naming("--out"):
         out = files.writable_path(options.out, tuple(PACKAGES))
     suffix = out.suffix.lower()
-    check_packages(out, PACKAGES[suffix])
+    cli.require_packages(PACKAGES[suffix], f"--out {out}")
     if "tensorflow" in PACKAGES[suffix]:
         os.environ["KERAS_BACKEND"] = "tensorflow"
     with cli.naming("MODEL"):
         generator = generators.load_generator(options.model)
-    cli.import_keras()
-    model = model_files.load_model_file(generator.path)
     about = description(generator)
     write = {".onnx": onnx_file, ".tflite": tflite_file, ".keras": keras_file, ".safetensors": safetensors_file}
-    content = write[suffix](model, about)
+    content = write[suffix](generator.model, about)
     with files.atomic_write(out) as file:
         file.write(content)
     print(f"{out}: {len(content) / 1e6:.1f} MB")
@@ -60,12 +57,6 @@ def parse_arguments():
     faces.add_model(parser)
     parser.add_argument("--out", required=True, metavar="FILE", help=f"the file to write: {', '.join(PACKAGES)}")
     return parser.parse_args()
-
-
-def check_packages(out, packages):
-    missing = " ".join(name for name in packages if importlib.util.find_spec(name) is None)
-    if missing:
-        raise cli.UserError(f"--out {out}: needs packages that are not installed: pip install {missing}")
 
 
 def description(generator):

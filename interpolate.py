@@ -3,7 +3,7 @@
     python interpolate.py runs/faces80 --faces 3,17,42 --steps 10 --method both --out path.png
     python interpolate.py runs/faces80 --faces 3,17,42 --steps 20 --loop --out walk.gif
 
-Writes only --out: a row of faces for each leg of the walk, or an animated GIF.
+Writes only --out: a row of faces for each leg of the walk, or an animation.
 A list of faces may include photographs, as in 3,me.jpg: see docs/exploring.md.
 Copy with it: facegan/common; for photographs exploring, preparing and metrics.
 """
@@ -26,14 +26,16 @@ def main():
     chosen = [face for walk in walks for face in walk]
     source = faces.open_source(options, chosen)
     with cli.naming("--out"):
-        out = files.writable_path(options.out, (".png", ".gif"))
+        out = files.writable_path(options.out, (".png", *images.ANIMATIONS))
+    if out.suffix.lower() == ".mp4":
+        cli.require_packages(["imageio_ffmpeg"], f"--out {out}")
     generator = faces.load_generator(options, source)
     check_size(options, walks, generator)
     stops = [source.latents_of(walk, generator, out.parent) for walk in walks]
     made_by = provenance.record(generator, chosen)
-    if is_gif(options):
+    if is_animation(options):
         frames = moving_picture(options, generator, walks, stops)
-        provenance.save_gif(frames, out, made_by, options.milliseconds)
+        provenance.save_animation(frames, out, made_by, options.milliseconds)
     elif options.square:
         provenance.save_png(square(options, generator, walks[0], stops[0]), out, made_by)
     else:
@@ -53,19 +55,19 @@ def parse_arguments():
     add("--loop", action="store_true", help="return from the last face to the first")
     add("--square", action="store_true", help="fill a square between four faces")
     add = parser.add_argument_group("what to write").add_argument
-    add("--out", required=True, metavar="FILE", help="the picture, a .png or a .gif")
-    add("--milliseconds", type=cli.integer(20, 10_000), default=80, metavar="N", help="duration of a frame in a .gif")
+    add("--out", required=True, metavar="FILE", help="a .png, or an animation: .gif, .webp or .mp4")
+    add("--milliseconds", type=cli.integer(20, 10_000), default=80, metavar="N", help="duration of each frame")
     return parser.parse_args()
 
 
-def is_gif(options):
-    return options.out.lower().endswith(".gif")
+def is_animation(options):
+    return options.out.lower().endswith(images.ANIMATIONS)
 
 
 def chosen_walks(options):
     """The walks to draw, each a list of two faces or more."""
     if options.square:
-        if options.pairs or options.loop or is_gif(options):
+        if options.pairs or options.loop or is_animation(options):
             raise cli.UserError("--square: draws one still picture; leave out --pairs and --loop, and write a .png")
         if len(options.faces or []) != 4:
             raise cli.UserError("--faces: --square needs four, the corners from top left to bottom right")
@@ -95,7 +97,7 @@ def chosen_methods(options):
 def check_size(options, walks, generator):
     """Check that a still picture would not be too large."""
     rows = options.steps if options.square else sum(len(walk) - 1 + options.loop for walk in walks)
-    if not is_gif(options):
+    if not is_animation(options):
         with cli.naming("--steps:"):
             count = rows * options.steps * len(chosen_methods(options))
             images.layout(count, generator.height, generator.width, options.steps)
@@ -140,7 +142,7 @@ def square(options, generator, corners, ends):
 
 
 def moving_picture(options, generator, walks, stops):
-    """The frames of a GIF, each with a face of every walk and method."""
+    """The frames of an animation, each with a face of every walk and method."""
     methods = chosen_methods(options)
     paths = [latents.path(ends, options.steps, method, options.loop) for ends in stops for method in methods]
     pixels = images.as_shown(generator.draw(np.concatenate(paths)), generator.inverted)

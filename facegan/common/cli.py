@@ -149,6 +149,17 @@ def require_rooms(rooms, purpose):
         raise UserError(f"{purpose}: needs {', '.join(missing)}; copy what is missing next to facegan/common")
 
 
+def require_packages(packages, purpose):
+    """Raise UserError if an optional package is not installed.
+
+    Args:
+        packages: names under which they are imported. purpose: what needs them, such as "--out walk.mp4".
+    """
+    missing = " ".join(name.replace("_", "-") for name in packages if importlib.util.find_spec(name) is None)
+    if missing:
+        raise UserError(f"{purpose}: needs a package that is not installed: pip install {missing}")
+
+
 def import_keras():
     """Import Keras with its backend, without their messages, and return the module."""
     with without_messages():

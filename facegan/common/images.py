@@ -1,25 +1,30 @@
-"""Pixels and pictures: value ranges, numbered grids, captions, GIFs. numpy and Pillow only.
+"""Pixels and pictures: value ranges, numbered grids, captions, animations. numpy and Pillow, and ffmpeg for .mp4.
 
 pixels are uint8 (n, height, width, 1 or 3); images are floats in the range of the generator's last activation.
 """
 
 import dataclasses
+import errno
 import functools
 import importlib.util
 import io
 import math
+import subprocess
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import ExifTags, Image, ImageDraw, ImageFont
 
 PHOTO_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".dib"),
     *(".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif"),
 )
+ANIMATIONS = (".gif", ".webp", ".mp4")
 TILE_SIDE = 96  # pixels of a face's shorter side in a picture; smaller images are enlarged by a whole factor
 LARGEST_SIDE = 8_000  # pixels of a picture with enlarged faces; beyond it, faces keep their own size
 LARGEST_AREA = 250_000_000  # pixels of a picture, 750 MB of memory
+WEBP_QUALITY = 90  # of 100
+MP4_QUALITY = 17  # H.264's constant rate factor: 0 is lossless, 51 the worst
 GAP = 4
 LABEL_SIZE = 13
 CAPTION_SIZE = 16
@@ -159,16 +164,45 @@ def beside(pictures):
     return sheet
 
 
-def save_gif(frames, file, milliseconds=80, comment=""):
-    """Write PIL pictures of one size into an open file, as a GIF that repeats forever.
+def save_animation(frames, path, milliseconds=80, comment=""):
+    """Write PIL pictures of one size as an animation, in the format of the path's suffix, one of `ANIMATIONS`.
 
-    Each frame gets its own palette of 256 colours: a shared one would make faces blotchy.
+    GIF and WebP repeat forever; `.mp4` needs the package imageio_ffmpeg.
     """
-    first, *others = (frame.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames)
-    settings = {"duration": milliseconds, "loop": 0, "disposal": 2, "comment": comment.encode()}
+    write = {".gif": _save_gif, ".webp": _save_webp, ".mp4": _save_mp4}[Path(path).suffix.lower()]
+    write([frame.convert("RGB") for frame in frames], path, milliseconds, comment)
+
+
+def _save_gif(frames, path, milliseconds, comment):
+    # Each frame gets its own palette of 256 colours: a shared one would make faces blotchy.
+    frames = [frame.quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
+    _save_frames(frames, path, "GIF", milliseconds, disposal=2, comment=comment.encode(), optimize=False)
+
+
+def _save_webp(frames, path, milliseconds, comment):
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = comment.encode()  # of a str, Pillow would keep only what is ASCII
+    _save_frames(frames, path, "WEBP", milliseconds, quality=WEBP_QUALITY, exif=exif)
+
+
+def _save_frames(frames, path, form, milliseconds, **settings):
+    settings |= {"save_all": True, "append_images": frames[1:], "duration": milliseconds, "loop": 0}
     memory = io.BytesIO()  # into a file, Pillow writes GIF and JPEG without noticing that the disk has become full
-    first.save(memory, format="GIF", save_all=True, append_images=others, optimize=False, **settings)
-    file.write(memory.getbuffer())
+    frames[0].save(memory, form, **settings)
+    Path(path).write_bytes(memory.getbuffer())
+
+
+def _save_mp4(frames, path, milliseconds, comment):
+    import imageio_ffmpeg
+
+    source = f"-f rawvideo -pix_fmt rgb24 -s {frames[0].width}x{frames[0].height} -r 1000/{milliseconds} -i -".split()
+    # Players take H.264 in 4:2:0 only, which needs even sides.
+    video = ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white", *f"-pix_fmt yuv420p -crf {MP4_QUALITY}".split()]
+    result = ["-movflags", "+faststart", "-metadata", f"comment={comment}", f"file:{path}"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-loglevel", "error", *source, *video, *result]
+    done = subprocess.run(command, input=b"".join(frame.tobytes() for frame in frames), capture_output=True)
+    if done.returncode:
+        raise OSError(errno.EIO, f"ffmpeg: {done.stderr.decode(errors='replace').strip()}")
 
 
 @functools.cache

@@ -37,8 +37,8 @@ def save_png(picture, path, made_by):
         picture.save(temporary, format="PNG", pnginfo=chunks)
 
 
-def save_gif(frames, path, made_by, milliseconds):
-    """Write PIL pictures as a GIF with a `record` in its comment, one line per entry."""
+def save_animation(frames, path, made_by, milliseconds):
+    """Write PIL pictures as `images.save_animation` does, with a `record` as the comment, one line per entry."""
     comment = "\n".join(f"{name}: {text}" for name, text in made_by.items())
-    with files.atomic_write(path) as file:
-        images.save_gif(frames, file, milliseconds, comment)
+    with files.atomic_path(path) as temporary:
+        images.save_animation(frames, temporary, milliseconds, comment)

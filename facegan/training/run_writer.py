@@ -162,8 +162,8 @@ class RunWriter:
         self.tensorboard.picture(step, "generated", np.asarray(picture))
         plots = sorted(self.folder.glob(f"{prefix}*.png"), key=self.schedule.step_of)
         plots = [path for path in plots if _size(path) == picture.size]  # a run may resume with another grid
-        with files.atomic_write(self.folder / "progress.gif") as file:
-            images.save_gif([Image.open(path) for path in plots], file, GIF_MILLISECONDS)
+        with files.atomic_path(self.folder / "progress.gif") as path:
+            images.save_animation([Image.open(plot) for plot in plots], path, GIF_MILLISECONDS)
 
     def measure(self, saved, best, numbers):
         """Measure saved generators, and keep a copy of the file of the best so far.

@@ -2,6 +2,7 @@
 
 from facegan.common import images
 
+import drawing
 import numpy as np
 import pytest
 from PIL import Image
@@ -69,12 +70,27 @@ def test_stacked_pictures_keep_their_size_and_captions_fit():
     assert images.beside(parts).size == (130, 30)
 
 
-def test_a_gif_has_all_frames_and_repeats(tmp_path):
-    frames = [Image.new("RGB", (30, 20), (40 * k, 0, 0)) for k in range(5)]
-    with (tmp_path / "walk.gif").open("wb") as file:
-        images.save_gif(frames, file, 50, "how it was made")
-    with Image.open(tmp_path / "walk.gif") as gif:
-        assert gif.n_frames == 5 and gif.info["loop"] == 0 and gif.info["duration"] == 50
-        assert gif.info["comment"] == b"how it was made"
-        gif.seek(3)
-        assert abs(gif.convert("RGB").getpixel((5, 5))[0] - 120) < 4
+FRAMES = [Image.new("RGB", (31, 21), (40 * k, 0, 0)) for k in range(5)]
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".webp"])
+def test_an_animation_has_all_frames_repeats_and_says_how_it_was_made(tmp_path, suffix):
+    images.save_animation(FRAMES, tmp_path / f"walk{suffix}", 50, "how it was made: − and +")
+    with Image.open(tmp_path / f"walk{suffix}") as walk:
+        assert walk.n_frames == 5 and walk.info["loop"] == 0
+        walk.seek(3)
+        walk.load()
+        assert abs(walk.convert("RGB").getpixel((5, 5))[0] - 120) < 4 and walk.info["duration"] == 50
+    assert "how it was made: − and +".encode() in (tmp_path / f"walk{suffix}").read_bytes()
+
+
+def test_an_mp4_has_all_frames_for_as_long_as_asked_and_says_how_it_was_made(tmp_path):
+    pytest.importorskip("imageio_ffmpeg")
+    images.save_animation(FRAMES, tmp_path / "walk.mp4", 50, "how it was made: − and +")
+    about, video = drawing.decoded(tmp_path / "walk.mp4")
+    assert "h264" in about and "yuv420p" in about and " 20 fps" in about and "32x22" in about
+    assert "how it was made: − and +" in about
+    frames = np.frombuffer(video, np.uint8).reshape(-1, 22, 32, 3)
+    assert len(frames) == 5 and abs(int(frames[3, 5, 5, 0]) - 120) < 6
+    with pytest.raises(OSError, match="ffmpeg: "):
+        images.save_animation(FRAMES, tmp_path / "missing" / "walk.mp4")

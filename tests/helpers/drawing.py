@@ -1,6 +1,7 @@
 """A tiny generator on disk, and the drawing scripts run on it in this process."""
 
 import dataclasses
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,3 +51,12 @@ def refusal(monkeypatch, capsys, script, *arguments):
 def files_in(folder):
     """The paths of all files in a folder and below, relative to it, as sorted texts."""
     return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+
+
+def decoded(path):
+    """What ffmpeg says about a video, and the pixels of its frames, bytes (n · height · width · 3)."""
+    import imageio_ffmpeg
+
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    result = subprocess.run(command, capture_output=True, check=True)
+    return result.stderr.decode(), result.stdout

@@ -1,12 +1,14 @@
 """interpolate.py: what it draws, what it writes, what it refuses."""
 
+import importlib.util
+
 import interpolate
 from facegan.common import generators, images, latents
 
 import drawing
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageSequence
 
 CELL = 100  # a 16x16 image enlarged to 96, and the gap
 
@@ -78,12 +80,35 @@ def test_a_square_has_its_faces_in_its_corners(monkeypatch, tmp_path, model):
 
 
 @pytest.mark.parametrize(("options", "frames"), [([], 19), (["--loop"], 27), (["--method", "both"], 19)])
-def test_a_gif_has_a_frame_for_each_step(monkeypatch, tmp_path, model, options, frames):
-    out = tmp_path / "walk.gif"
-    drawn(monkeypatch, model, out, "--faces", "3,17,42", *options)
-    with Image.open(out) as gif:
-        assert gif.n_frames == frames
-        assert b"command: python interpolate.py" in gif.info["comment"]
+def test_an_animation_shows_each_step_for_as_long_as_asked(monkeypatch, tmp_path, model, options, frames):
+    for suffix in ("gif", "webp"):
+        out = tmp_path / suffix / f"walk.{suffix}"
+        drawn(monkeypatch, model, out, "--faces", "3,17,42", "--milliseconds", 50, *options)
+        with Image.open(out) as walk:
+            # WebP shows one frame for longer where the next looks the same, and says for how long once it is decoded.
+            shown = [(frame.load(), frame.info["duration"])[1] for frame in ImageSequence.Iterator(walk)]
+        assert sum(shown) == 50 * frames
+        assert b"command: python interpolate.py" in out.read_bytes()
+
+
+def test_an_mp4_is_written_where_ffmpeg_is_installed(monkeypatch, tmp_path, model):
+    pytest.importorskip("imageio_ffmpeg")
+    out = tmp_path / "walk.MP4"
+    assert drawing.run(monkeypatch, interpolate, model, "--faces", "3,17", "--steps", 4, "--out", out) is None
+    assert drawing.files_in(tmp_path) == ["walk.MP4"]
+    about, video = drawing.decoded(out)
+    assert "Duration: 00:00:00.32" in about and "command: python interpolate.py" in about
+    assert len(video) == 4 * 104 * 104 * 3
+
+
+def test_without_ffmpeg_an_mp4_is_refused_before_drawing_in_one_line_that_says_how_to_install_it(
+    monkeypatch, capsys, tmp_path, model
+):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(generators, "load_generator", None)
+    line = drawing.refusal(monkeypatch, capsys, interpolate, model, "--faces", "3,17", "--out", tmp_path / "a.mp4")
+    assert "--out" in line and line.endswith("pip install imageio-ffmpeg\n")
+    assert drawing.files_in(tmp_path) == []
 
 
 @pytest.mark.parametrize(
