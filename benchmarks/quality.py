@@ -54,7 +54,9 @@ def main():
         generator = generators.load_generator(path)
         table.add(path.name, generator.draw(generator.latents_of(range(1, options.count + 1))))
     if options.run:
-        table.summary("checkpoints", [name for name in table.rows if name.startswith("generator_model")])
+        table.summary(
+            "checkpoints", [name for name in table.rows if name.startswith(("generator_model", "generator_average"))]
+        )
     covered = range_table(pixels, options.draws)
     started = time.perf_counter()
     quality.QualityMetric.figures(metric, others)
