@@ -42,7 +42,7 @@ def parse_arguments():
     parser = cli.parser(__doc__)
     add = parser.add_argument_group("input").add_argument
     add("models", nargs="+", metavar="MODEL", help="a run folder or generator file; or a discriminator [generator]")
-    add("--data", help="real images: a .npz, mnist or cifar10 (default: the run's training data)")
+    add("--data", nargs="+", help="real images: .npz files, mnist or cifar10 (default: the run's training data)")
 
     add = parser.add_argument_group("measurement").add_argument
     add("--count", type=cli.integer(2), default=5_000, metavar="N", help="images drawn, or shown to a discriminator")
@@ -172,9 +172,12 @@ def run_config(path):
 
 @dataclasses.dataclass(frozen=True)
 class Data:
-    """The real images: `pixels` uint8 (n, height, width, channels), and the rows that were kept out of training."""
+    """The real images: `pixels` uint8 (n, height, width, channels), and the rows that were kept out of training.
 
-    source: str
+    `source` is a list of paths, or of one name.
+    """
+
+    source: list
     fingerprint: str
     pixels: np.ndarray
     held_out_rows: np.ndarray
@@ -187,8 +190,8 @@ def load_data(source, configs):
     with cli.naming("--data"):
         pixels, fingerprint = datasets.load_images(source)
     if len(pixels) < quality.FEWEST_IMAGES:
-        raise UserError(f"--data {source}: holds {len(pixels)} images, too few to compare with; use a larger data set")
-    return Data(source, fingerprint, pixels, held_out_rows(configs, pixels, fingerprint))
+        raise UserError(f"--data: holds {len(pixels)} images, too few to compare with; use a larger data set")
+    return Data(datasets.paths_of(source), fingerprint, pixels, held_out_rows(configs, pixels, fingerprint))
 
 
 def held_out_rows(configs, pixels, fingerprint):
@@ -208,8 +211,8 @@ def make_metric(options, data):
     features = choose_features(options.features, data, faces)
     if not faces:
         remark = "their face features say little" if features is quality.FACES else f"compared by {features.name}"
-        print(f"note: the images of {data.source} are not faces; {remark}")
-    path = cache_path(data.source) if features is quality.FACES else None
+        print(f"note: the images of {' '.join(data.source)} are not faces; {remark}")
+    path = cache_path(data.source[0]) if features is quality.FACES else None
     cache = quality.FeatureCache(data.pixels, features, path, data.fingerprint)
     metric = quality.QualityMetric(data.pixels, data.held_out_rows, options.count, cache)
     fewest = min(options.count, len(metric.real_rows))
@@ -222,7 +225,7 @@ def choose_features(kind, data, faces):
     """The `quality.Features` that --features names."""
     if kind == "classifier":
         with cli.naming("--features classifier:"):
-            labels = read_labels(data.source, len(data.pixels))
+            labels = read_labels(data.source[0], len(data.pixels))
         compute, accuracy = plain_features.train_classifier(data.pixels, labels)
         print(f"classifier: classifies {accuracy:.0%} of the images kept out of its training correctly")
         return quality.Features("features learned from their labels", compute)
@@ -250,7 +253,7 @@ def read_labels(source, count):
 
 
 def cache_path(source):
-    """Where the features of a data set are kept, or None if there is no folder for them that can be written."""
+    """Where the features of a data set are kept, given its first file; None if nothing can be written there."""
     if Path(source).suffix != ".npz":
         return None
     path = Path(source).with_suffix(".features.npz")
@@ -299,8 +302,8 @@ def load_generator(path, data):
     if shape[-1] != data.pixels.shape[-1]:
         kinds = {1: "grey", 3: "colour"}
         raise UserError(
-            f"--data {data.source}: holds {kinds[data.pixels.shape[-1]]} images, but {path} draws {kinds[shape[-1]]} "
-            "ones; name data like those that it was trained on"
+            f"--data {' '.join(data.source)}: holds {kinds[data.pixels.shape[-1]]} images, but {path} draws "
+            f"{kinds[shape[-1]]} ones; name data like those that it was trained on"
         )
     if shape != data.pixels.shape[1:]:
         drawn, real = ("x".join(map(str, size[:2])) for size in (shape, data.pixels.shape[1:]))

@@ -96,7 +96,7 @@ def parse_arguments():
     """Parse the options and fill in the preset's values for those left out."""
     parser = cli.parser(__doc__)
     parser.usage = "train_gan.py DATA --preset NAME --out DIR [option ...]"
-    parser.add_argument("data", nargs="?", metavar="DATA", help="a .npz of images, or mnist or cifar10 to download")
+    parser.add_argument("data", nargs="*", metavar="DATA", help="one or more .npz of images, or mnist or cifar10")
     add_what(parser.add_argument_group("data and output"))
     add_length(parser.add_argument_group("length of the run (default: the preset's)"))
     add_learning(parser.add_argument_group("learning (default: the preset's, unless one is shown)"))
@@ -105,8 +105,9 @@ def parse_arguments():
     if options.check_device:
         return options
     required = {"DATA": options.data, "--preset": options.preset, "--out": options.out}
-    if missing := [name for name, value in required.items() if value is None]:
+    if missing := [name for name, value in required.items() if not value]:
         parser.error(f"the following arguments are required: {', '.join(missing)}")
+    options.data = options.data[0] if len(options.data) == 1 else options.data
     return with_preset_values(options)
 
 
@@ -239,7 +240,7 @@ def choose_rows(pixels, options):
         presets.count_downsamplings(*pixels.shape[1:3])
     except ValueError as error:
         nearest = "x".join(map(str, presets.nearest_size(*pixels.shape[1:3])))
-        raise cli.UserError(f"DATA {options.data}: {error}; prepare them with --size {nearest}") from None
+        raise cli.UserError(f"DATA: {error}; prepare them with --size {nearest}") from None
     rows, held_out = batches.split_rows(len(pixels), options.hold_out, options.seed)
     if options.limit is not None:
         if options.limit > len(rows):
@@ -353,7 +354,7 @@ def train(gan, batches, schedule, *, preset, config, out, make_metric):
 
     notes = {"preset": config.preset, "latent_prior": config.latent_prior, "fingerprint": config.fingerprint}
     notes |= {"loss": config.loss, "inverted": preset.inverted and config.image_shape[-1] == 1}
-    notes["prepared"] = datasets.preparation_record(config.data)
+    notes["prepared"] = datasets.shared_record(config.data)
     if devices.is_first():
         writer = run_writer.RunWriter(
             out, schedule, preset, notes, batches=batches, make_metric=make_metric, remedies=REMEDIES

@@ -7,6 +7,7 @@ memory-map it; compressed files are read into memory. Pickles are refused.
 import ast
 import json
 import math
+import os
 import struct
 import zipfile
 import zlib
@@ -70,18 +71,18 @@ def open_array(path):
         raise ValueError(f"{path}: is not a complete .npz file ({error})") from None
 
 
-def open_pixels(path):
+def open_pixels(path, may_be_empty=False):
     """Open a data set of images: uint8 (n, height, width, channels), channels 1 or 3; 3-D arrays are grey.
 
     Raises:
-        ValueError: as for `open_array`, or the array has another type or shape, or is empty.
+        ValueError: as for `open_array`, or the array has another type or shape, or is empty and must not be.
     """
     name, array = open_array(path)
     if array.dtype != np.uint8:
         raise ValueError(f"{path}: {name} is {array.dtype}, not uint8 pixels")
     if array.ndim == 3:
         array = array[..., None]
-    if array.ndim != 4 or array.shape[3] not in (1, 3) or 0 in array.shape:
+    if array.ndim != 4 or array.shape[3] not in (1, 3) or 0 in array.shape[1:] or not (may_be_empty or len(array)):
         raise ValueError(f"{path}: {name} has shape {array.shape}, not (n, height, width, 1 or 3) with n 1 or more")
     return array
 
@@ -152,34 +153,116 @@ def preparation_record(path):
     return record if isinstance(record, dict) else {}
 
 
+def paths_of(source):
+    """The list of the paths that a data set consists of, or of its one name; `source` is one of them or a list."""
+    return [source] if isinstance(source, str | os.PathLike) else list(source)
+
+
+def shared_record(source):
+    """The record that all files of a data set have but for their number; {} if they differ or are not files.
+
+    Args:
+        source: as for `load_images`.
+    """
+    records = [preparation_record(path) for path in paths_of(source)]
+    for record in records:
+        record.pop("shard", None)
+    return records[0] if all(record == records[0] for record in records) else {}
+
+
 def load_images(source):
     """Open a data set by path or name.
 
     Args:
-        source: a .npz file, or "mnist" or "cifar10", which Keras downloads once and caches.
+        source: a .npz file, a list of them, or "mnist" or "cifar10", which Keras downloads once and caches. Several
+            files are one data set, in the order given; all shards of one set are put in their own order, in which they
+            hold the same images as the merged file.
 
     Returns:
         (pixels, fingerprint): pixels uint8 (n, height, width, channels), memory-mapped if the file is uncompressed; the
-        fingerprint is a string that changes when any byte of the images does.
+        fingerprint is a string that changes when any byte of the images does. Of several files, pixels are a
+        `Concatenation`.
 
     Raises:
         ValueError: there is no such file or name, it is not a set of images, or the download failed.
     """
-    if str(source) in NAMED:
-        pixels = _download(str(source))
+    paths = paths_of(source)
+    if len(paths) == 1 and str(paths[0]) in NAMED:
+        pixels = _download(str(paths[0]))
         return pixels, _fingerprint(pixels, zlib.crc32(np.ascontiguousarray(pixels)))
-    path = Path(source)
+    paths = _in_order(paths)
+    opened = [_open_file(path, may_be_empty=len(paths) > 1) for path in paths]
+    parts, checksums = zip(*opened, strict=True)
+    if len(parts) == 1:
+        return parts[0], _fingerprint(parts[0], checksums[0])
+    for path, pixels in zip(paths, parts, strict=True):
+        if pixels.shape[1:] != parts[0].shape[1:]:
+            this, first = ("x".join(map(str, array.shape[1:])) for array in (pixels, parts[0]))
+            raise ValueError(f"{path}: its images are {this}, those of {paths[0]} {first}")
+    pixels = Concatenation(parts)
+    if not len(pixels):
+        raise ValueError(f"{paths[0]}: holds no images, nor do the other files")
+    return pixels, _fingerprint(pixels, zlib.crc32(repr(checksums).encode()))
+
+
+def _in_order(paths):
+    """The files of a data set in order, each once.
+
+    Raises:
+        ValueError: a file is named twice.
+    """
+    resolved = [Path(path).resolve() for path in paths]
+    for number, path in enumerate(paths):
+        if resolved[number] in resolved[:number]:
+            raise ValueError(f"{path}: is named twice")
+    shards = {path: preparation_record(path).get("shard") for path in paths}
+    return sorted(paths, key=shards.get) if all(shards.values()) else paths
+
+
+def _open_file(path, may_be_empty):
+    """Open one file of a data set; returns its pixels and a checksum."""
+    path = Path(path)
     if not path.is_file():
         named = " or ".join(NAMED)
-        raise ValueError(f"{source}: no such file; name a .npz that prepare_faces.py made, or {named}")
+        raise ValueError(f"{path}: no such file; name a .npz that prepare_faces.py made, or {named}")
     try:
-        pixels = open_pixels(path)
+        pixels = open_pixels(path, may_be_empty)
     except ValueError as error:
         raise ValueError(f"{error}; prepare_faces.py makes suitable files") from None
     # The archive holds its members' checksums: no need to read gigabytes at every start.
     with zipfile.ZipFile(path) as archive:
         members = sorted((member.filename, member.CRC) for member in archive.infolist())
-    return pixels, _fingerprint(pixels, zlib.crc32(repr(members).encode()))
+    return pixels, zlib.crc32(repr(members).encode())
+
+
+class Concatenation:
+    """Arrays of images one behind the other, of which rows are read where they are.
+
+    Args:
+        arrays: of shapes (n, height, width, channels) that differ only in n.
+    """
+
+    def __init__(self, arrays):
+        self.arrays = arrays
+        self.starts = np.cumsum([0, *map(len, arrays)])
+        self.shape = int(self.starts[-1]), *arrays[0].shape[1:]
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        """The images (k, height, width, channels) of k rows, an array of numbers from 0; or of a slice, or one row."""
+        if isinstance(rows, slice):
+            rows = np.arange(len(self))[rows]
+        rows = np.asarray(rows)
+        if rows.ndim == 0:
+            return self[rows[None]][0]
+        images = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        places = np.searchsorted(self.starts, rows, side="right") - 1
+        for place in np.unique(places):
+            here = places == place
+            images[here] = self.arrays[place][rows[here] - self.starts[place]]
+        return images
 
 
 def _fingerprint(pixels, checksum):

@@ -6,10 +6,10 @@ import json
 import sys
 from pathlib import Path
 
-from facegan.common import cli, files, generators, images, latents
+from facegan.common import cli, datasets, files, generators, images, latents
 from facegan.exploring import inversion
 from facegan.preparing import crops, photos, preparer
-from facegan.preparing.settings import Settings, read_settings, settings_of
+from facegan.preparing.settings import Settings, settings_of
 
 import numpy as np
 
@@ -111,9 +111,9 @@ def _settings(generator):
     size = {"height": generator.height, "width": generator.width, "grey": generator.channels == 1}
     try:
         record = generators.read_notes(generator.path).get("prepared")
-        if record:
-            return dataclasses.replace(settings_of(record), **size), True
-        config = json.loads((generator.path.parent / "config.json").read_text(encoding="utf-8"))
-        return dataclasses.replace(read_settings(config["data"])[0], **size), True
+        if not record:
+            config = json.loads((generator.path.parent / "config.json").read_text(encoding="utf-8"))
+            record = datasets.shared_record(config["data"])
+        return dataclasses.replace(settings_of(record), **size), bool(record)
     except (OSError, ValueError, KeyError, TypeError):
         return Settings(**size), False

@@ -36,7 +36,7 @@ class RunConfig:
     """
 
     preset: str
-    data: str
+    data: str | list
     epochs: int | None
     steps: int | None
     save_every: int

@@ -90,7 +90,8 @@ def test_a_photograph_is_prepared_as_the_data_was(tmp_path):
         np.savez(file, np.zeros((2, 64, 48, 3), np.uint8))
     with zipfile.ZipFile(tmp_path / "data.npz", "a") as archive:
         archive.comment = write_settings(settings)
-    (run / "config.json").write_text(f'{{"data": "{tmp_path / "data.npz"}"}}')
+    (tmp_path / "more.npz").write_bytes((tmp_path / "data.npz").read_bytes())
+    (run / "config.json").write_text(f'{{"data": ["{tmp_path / "data.npz"}", "{tmp_path / "more.npz"}"]}}')
     generator = generators.load_generator(drawing.save_generator(run / "generator_best.h5", (16, 24, 1)))
     portrait = Path(cbook.get_sample_data("grace_hopper.jpg", asfileobj=False))
     pixels, is_face = photo_latents.prepared(portrait, generator)

@@ -9,9 +9,9 @@ import tiny
 FAST = ("--precision", "float32", "--no-quality")
 
 
-def train(monkeypatch, dataset, out, *options, preset="tiny"):
+def train(monkeypatch, dataset, out, *options, preset="tiny", more_data=()):
     """Run train_gan.py on a tiny preset without measuring; its exit code."""
-    return tiny.train(monkeypatch, dataset, "--preset", preset, "--out", out, *FAST, *options)
+    return tiny.train(monkeypatch, dataset, *more_data, "--preset", preset, "--out", out, *FAST, *options)
 
 
 def arrays(path):

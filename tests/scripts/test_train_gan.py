@@ -139,6 +139,18 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(monkeypatch,
     assert any(first[name].tobytes() != other[name].tobytes() for name in first)
 
 
+def test_several_files_train_as_the_merged_one_does(monkeypatch, tmp_path, dataset):
+    parts = [tmp_path / f"part-{number}.npz" for number in range(3)]
+    for path, rows in zip(parts, np.split(tiny.blobs(40), (7, 30)), strict=True):
+        np.savez(path, rows)
+    options = ("--epochs", "2", "--hold-out", "0.2")
+    assert train(monkeypatch, dataset, tmp_path / "merged", *options) == 0
+    assert train(monkeypatch, parts[0], tmp_path / "parts", *options, more_data=parts[1:]) == 0
+    assert_same_run(tmp_path / "merged", tmp_path / "parts")
+    config = json.loads((tmp_path / "parts" / "config.json").read_text())
+    assert config["data"] == [str(path) for path in parts]
+
+
 def test_steps_number_the_files_of_a_preset_that_counts_them(monkeypatch, tmp_path, dataset):
     assert train(monkeypatch, dataset, tmp_path / "run", preset="tiny_steps") == 0
     assert [path.name for path in generators.checkpoints(tmp_path / "run")] == [
