@@ -14,6 +14,8 @@ import argparse
 import contextlib
 import dataclasses
 import functools
+import itertools
+import math
 
 from facegan.common import cli, datasets, files, hardware, images
 from facegan.training import presets
@@ -78,8 +80,8 @@ def main():
             seed=config.seed,
         )
         with cli.naming("--batch-size"):
-            devices.check_batch_size(config.batch_size, stream.real_count)
-        with named_limits(config.batch_size):
+            devices.check_batch_size(config.batch_size, stream.real_count // config.accumulate)
+        with named_limits(config, stream.real_count):
             if options.dry_run:
                 from facegan.training import dry_run
 
@@ -132,6 +134,9 @@ def add_length(group):
 def add_learning(group):
     positive = cli.number(0, above=True)
     group.add_argument("--batch-size", type=cli.integer(2), metavar="N", help="images generated per update of G")
+    group.add_argument(
+        "--accumulate", type=cli.integer(1), default=1, metavar="N", help="compute a batch in N parts, to save memory"
+    )
     group.add_argument("--learning-rate", type=positive, metavar="RATE", help="Adam's rate for G; D's follows from it")
     group.add_argument("--lr-decay", type=cli.number(0, 1), metavar="SHARE", help="last part, in which rates fall to 0")
     group.add_argument(
@@ -195,6 +200,12 @@ def check_options(options, preset):
     if preset.halves_batch and options.batch_size % 2:
         raise cli.UserError(
             f"--batch-size {options.batch_size}: must be even, as half of it is real; try {options.batch_size + 1}"
+        )
+    real_count = options.batch_size // 2 if preset.halves_batch else options.batch_size
+    if real_count % options.accumulate:
+        raise cli.UserError(
+            f"--accumulate {options.accumulate}: must divide the {real_count} real images of a batch; "
+            f"try {math.gcd(real_count, options.accumulate)}, or another --batch-size"
         )
     if options.init_from and len(options.init_from) > 2:
         raise cli.UserError("--init-from: takes one or two files, generator.h5 [discriminator.h5]")
@@ -276,6 +287,9 @@ def build(config, preset, steps, out):
 
     if config.precision == "mixed_float16" and config.backend == "jax":
         raise cli.UserError("--precision mixed_float16: its loss scaling does not work under JAX; use mixed_bfloat16")
+    if config.accumulate > 1 and (preset.batch_norm or preset.d_batch_norm):
+        part = config.batch_size // config.accumulate
+        print(f"note: in parts, batch norm averages over {part} images at a time, not over {config.batch_size}")
     keras.utils.set_random_seed(config.seed)
     model = gan.GAN.from_preset(
         preset,
@@ -287,6 +301,7 @@ def build(config, preset, steps, out):
         r1=config.r1,
         r2=config.r2,
         ema_decay=config.ema_decay,
+        accumulate=config.accumulate,
         augment=augment.augment if config.augment else None,
         seed=config.seed,
     )
@@ -337,15 +352,19 @@ def metric_maker(pixels, held_out):
 
 
 @contextlib.contextmanager
-def named_limits(batch_size):
-    """Name the option that helps when memory runs out."""
+def named_limits(config, real_count):
+    """Name the options that help when memory runs out; a batch has `real_count` real images."""
     from facegan.training import loop
 
     try:
         yield
     except loop.OutOfMemoryError as error:
-        remedy = f"try --batch-size {batch_size // 4 * 2}" if batch_size >= 4 else "try smaller images"
-        raise cli.UserError(f"--batch-size {batch_size}: {error}; {remedy}") from error
+        parts = (count for count in range(2 * config.accumulate, real_count + 1) if real_count % count == 0)
+        remedies = [f"--accumulate {count}" for count in itertools.islice(parts, 1)]
+        if config.batch_size >= 4:
+            remedies.append(f"--batch-size {config.batch_size // 4 * 2}")
+        remedy = " or ".join(remedies) or "smaller images"
+        raise cli.UserError(f"--batch-size {config.batch_size}: {error}; try {remedy}") from error
 
 
 def train(gan, batches, schedule, *, preset, config, out, make_metric):

@@ -1,8 +1,10 @@
 """The only code that differs between Keras's backends: gradients, and how `fit()` calls a step.
 
-`gan.GAN.step` is written once, in terms of four operations that each class below provides for one backend:
+`gan.GAN.step` is written once, in terms of six operations that each class below provides for one backend:
 
-- `update(network, optimizer, loss_of)`: one optimizer step on a network's loss;
+- `gradients(network, optimizer, loss_of)`: a loss's gradients with respect to a network's weights;
+- `apply(optimizer, gradients, network)`: one optimizer step;
+- `mean_over_parts(function, count)`: gradients of a batch in parts that need memory one after the other;
 - `forward(network, inputs)`: the network's outputs, and a function that turns gradients of the outputs into gradients
   of its weights;
 - `input_gradients(loss_of, inputs, optimizer)`: a loss and its gradient with respect to what it is computed from;
@@ -47,25 +49,45 @@ class TensorFlowStep:
     def train_step(self, batch):
         return self.step(batch)
 
-    def update(self, network, optimizer, loss_of):
-        """Move a network's trainable variables one optimizer step down the gradient of its loss.
+    def gradients(self, network, optimizer, loss_of):
+        """Differentiate a loss with respect to a network's trainable variables.
 
         Args:
-            network: the model to update. optimizer: its optimizer.
+            network: a model. optimizer: the one that will apply the gradients; under float16 it scales them.
             loss_of: a function without arguments that returns (scalar loss, logs).
 
         Returns:
-            The logs.
+            (a list of gradients, the logs).
         """
         import tensorflow as tf
 
-        variables = network.trainable_variables
+        values = [variable.value for variable in network.trainable_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([variable.value for variable in variables])
+            tape.watch(values)
             loss, logs = loss_of()
             loss = optimizer.scale_loss(loss)
-        optimizer.apply(tape.gradient(loss, [variable.value for variable in variables]), variables)
-        return logs
+        return tape.gradient(loss, values), logs
+
+    def apply(self, optimizer, gradients, network):
+        """Move a network's trainable variables one optimizer step down the gradients."""
+        optimizer.apply(gradients, network.trainable_variables)
+
+    def mean_over_parts(self, function, count):
+        """The mean of what a function returns for the parts of a batch, computed one after the other.
+
+        Args:
+            function: part 0, 1, … → nested lists and dictionaries of tensors. count: how many parts there are.
+        """
+        import tensorflow as tf
+
+        def add(part, sums):
+            return part + 1, tf.nest.map_structure(tf.add, sums, function(part))
+
+        first = function(0)
+        if count == 1:
+            return first
+        _, sums = tf.while_loop(lambda part, sums: part < count, add, (1, first), parallel_iterations=1)
+        return tf.nest.map_structure(lambda value: value / count, sums)
 
     def forward(self, network, inputs):
         """Run a network in training mode.
@@ -126,16 +148,30 @@ class TorchStep:
         # A value that kept its graph would keep the memory of the whole step.
         return {name: value.detach() for name, value in self.step(batch).items()}
 
-    def update(self, network, optimizer, loss_of):
-        """See `TensorFlowStep.update`."""
+    def gradients(self, network, optimizer, loss_of):
+        """See `TensorFlowStep.gradients`."""
         import torch
 
-        variables = network.trainable_variables
         loss, logs = loss_of()
-        gradients = torch.autograd.grad(optimizer.scale_loss(loss), [variable.value for variable in variables])
+        values = [variable.value for variable in network.trainable_variables]
+        return list(torch.autograd.grad(optimizer.scale_loss(loss), values)), logs
+
+    def apply(self, optimizer, gradients, network):
+        """See `TensorFlowStep.apply`."""
+        import torch
+
         with torch.no_grad():
-            optimizer.apply(list(gradients), variables)
-        return logs
+            optimizer.apply(gradients, network.trainable_variables)
+
+    def mean_over_parts(self, function, count):
+        """See `TensorFlowStep.mean_over_parts`."""
+        gradients, logs = function(0)
+        for part in range(1, count):
+            more, values = function(part)
+            for total, gradient in zip(gradients, more, strict=True):
+                total += gradient
+            logs = {name: value.detach() + values[name].detach() for name, value in logs.items()}
+        return [total / count for total in gradients], {name: value / count for name, value in logs.items()}
 
     def forward(self, network, inputs):
         """See `TensorFlowStep.forward`."""
@@ -186,8 +222,8 @@ class JaxStep:
             logs = self.step(batch)
         return logs, tuple([scope.get_current_value(variable) for variable in group] for group in groups)
 
-    def update(self, network, optimizer, loss_of):
-        """See `TensorFlowStep.update`."""
+    def gradients(self, network, optimizer, loss_of):
+        """See `TensorFlowStep.gradients`."""
         import jax
 
         variables = network.trainable_variables
@@ -198,8 +234,28 @@ class JaxStep:
 
         gradients, (logs, carried) = jax.grad(scaled_loss, has_aux=True)([variable.value for variable in variables])
         self._keep(carried)
-        optimizer.apply(gradients, variables)
-        return logs
+        return gradients, logs
+
+    def apply(self, optimizer, gradients, network):
+        """See `TensorFlowStep.apply`."""
+        optimizer.apply(gradients, network.trainable_variables)
+
+    def mean_over_parts(self, function, count):
+        """See `TensorFlowStep.mean_over_parts`."""
+        import jax
+
+        if count == 1:
+            return function(0)
+
+        def add(part, carried):
+            sums, values = carried
+            pairs = zip(self.non_trainable_variables, values, strict=True)
+            more, values = self._stateless(lambda: function(part), pairs)
+            return jax.tree.map(jax.numpy.add, sums, more), values
+
+        sums, values = jax.lax.fori_loop(1, count, add, self._stateless(lambda: function(0)))
+        self._keep(values)
+        return jax.tree.map(lambda value: value / count, sums)
 
     def forward(self, network, inputs):
         """See `TensorFlowStep.forward`."""

@@ -29,7 +29,8 @@ def report(gan, batches, schedule, *, config, folder):
     gan.generator.summary()
     gan.discriminator.summary()
     show_composite(gan.generator, gan.discriminator)
-    bytes_needed = memory(gan, batches.batch_size, batches.real_count)
+    part = (count // config.accumulate for count in (batches.batch_size, batches.real_count))
+    bytes_needed = memory(gan, *part)
     with loop.explained_limits():
         seconds = seconds_per_step(gan, batches)
     pictures = draw_diagrams(gan, folder)
@@ -54,7 +55,7 @@ def memory(gan, batch_size, real_count):
     """Estimate the bytes that a training step needs: variables, gradients, and outputs kept for the backward pass.
 
     Args:
-        gan: a compiled GAN. batch_size: images of G's update. real_count: images of each kind in D's.
+        gan: a compiled GAN. batch_size: images of G's update, at a time. real_count: images of each kind in D's.
     """
     itemsize = 2 if "float16" in gan.generator.compute_dtype else 4
     variables = sum(

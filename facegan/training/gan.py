@@ -34,6 +34,10 @@ class GAN(backend.Step, keras.Model):
             2018); the gradient is that of a logit with respect to its image.
         penalty_images: how many images of each kind, the first ones, the penalties are computed on.
         ema_decay: decay of the moving average; with 0 the averaged generator equals the generator.
+        accumulate: in how many parts a batch is computed, one after the other, for batches larger than the memory; it
+            divides the number of real images. Both networks are still updated by the gradients of the whole batch, so
+            that the result is the same but for rounding, unless there is batch norm, which sees one part at a time, or
+            randomness such as dropout. A step in parts draws the images that D learns from again for G.
         augment: a function (images, seed_generator) → images, applied to everything that D sees, or None.
         seed: the random seed of the augmentation and of label noise.
 
@@ -57,6 +61,7 @@ class GAN(backend.Step, keras.Model):
         r2=0.0,
         penalty_images=8,
         ema_decay=0.995,
+        accumulate=1,
         augment=None,
         seed=0,
     ):
@@ -78,6 +83,7 @@ class GAN(backend.Step, keras.Model):
         self.r1, self.r2 = r1, r2
         self.penalty_images = penalty_images
         self.ema_decay = ema_decay
+        self.accumulate = accumulate
         self.augment = augment
         self.built = True
 
@@ -119,74 +125,109 @@ class GAN(backend.Step, keras.Model):
             shares of real and generated images that D classified correctly before its update) and `batch_diversity`.
         """
         real_pixels, g_latents, *d_latents = batch
-        real_images = images.to_images(ops.cast(real_pixels, "float32"), self.output_activation)
+
+        def real_images(part):
+            pixels = ops.cast(self._part(real_pixels, part), "float32")
+            return images.to_images(pixels, self.output_activation)
 
         # 1. The generated images that D learns from: drawn from their own latents, or shared with G's update.
-        if d_latents:
+        shared = not d_latents and self.accumulate == 1
+        if shared:
+            drawn = self.forward(self.generator, g_latents)
+
+        def d_images(part):
+            if shared:
+                return ops.stop_gradient(drawn[0][: real_pixels.shape[0]])
+            latents = d_latents[0] if d_latents else g_latents[: real_pixels.shape[0]]
             with _FrozenStatistics(self.generator):
-                d_images = self.generator(d_latents[0], training=True)
-        else:
-            generated_images, backward = self.forward(self.generator, g_latents)
-            d_images = generated_images[: ops.shape(real_images)[0]]
+                return ops.stop_gradient(self.generator(self._part(latents, part), training=True))
 
         # 2. Update D.
-        logs = self.update_discriminator(real_images, ops.stop_gradient(d_images))
+        logs = self.update_discriminator(real_images, d_images)
 
         # 3. Update G: the gradient of its loss goes through the updated D to the images, and from there to G's weights.
-        if d_latents:
-            generated_images, backward = self.forward(self.generator, g_latents)
+        def generator_gradients(part):
+            generated_images, backward = drawn if shared else self.forward(self.generator, self._part(g_latents, part))
+            real = real_images(part)
+            g_loss, image_gradients = self.input_gradients(
+                lambda generated_images: self._generator_loss(generated_images, real), generated_images, self.optimizer
+            )
+            return backward(image_gradients), {
+                "g_loss": g_loss,
+                "batch_diversity": batch_diversity(real, generated_images),
+            }
 
-        def generator_loss(generated_images):
-            return self._generator_loss(generated_images, real_images)
-
-        g_loss, image_gradients = self.input_gradients(generator_loss, generated_images, self.optimizer)
-        self.optimizer.apply(backward(image_gradients), self.generator.trainable_variables)
+        gradients, g_logs = self.mean_over_parts(generator_gradients, self.accumulate)
+        self.apply(self.optimizer, gradients, self.generator)
 
         # 4. Move the average towards the updated G.
         self._update_average()
-        return {**logs, "g_loss": g_loss, "batch_diversity": batch_diversity(real_images, generated_images)}
+        return {**logs, **g_logs}
+
+    def _part(self, batch, part):
+        """Every `accumulate`th row of a batch, from row `part`: pairs of real and generated images stay together."""
+        if self.accumulate == 1:
+            return batch
+        rows = batch.shape[0] // self.accumulate
+        return ops.take(ops.reshape(batch, (rows, self.accumulate, *batch.shape[1:])), part, axis=1)
+
+    def _update_d(self, loss_of):
+        """Update D by the mean gradient of the parts' losses; `loss_of` is a function part → (loss, logs)."""
+
+        def gradients(part):
+            return self.gradients(self.discriminator, self.d_optimizer, lambda: loss_of(part))
+
+        gradients, logs = self.mean_over_parts(gradients, self.accumulate)
+        self.apply(self.d_optimizer, gradients, self.discriminator)
+        return logs
 
     def _update_on_each_half(self, real_images, generated_images):
-        def real_loss():
-            logs = self._d_logs(self._logits(real_images), None)
-            return logs["d_loss_real"] + self._penalty(real_images, None), logs
+        def real_loss(part):
+            real = real_images(part)
+            logs = self._d_logs(self._logits(real), None)
+            return logs["d_loss_real"] + self._penalty(part, real, None), logs
 
-        def generated_loss():
-            logs = self._d_logs(None, self._logits(generated_images))
-            return logs["d_loss_generated"] + self._penalty(None, generated_images), logs
+        def generated_loss(part):
+            generated = generated_images(part)
+            logs = self._d_logs(None, self._logits(generated))
+            return logs["d_loss_generated"] + self._penalty(part, None, generated), logs
 
-        logs = self.update(self.discriminator, self.d_optimizer, real_loss)
-        return {**logs, **self.update(self.discriminator, self.d_optimizer, generated_loss)}
+        logs = self._update_d(real_loss)
+        return {**logs, **self._update_d(generated_loss)}
 
     def _update_on_one_batch(self, real_images, generated_images):
-        def mean_loss():
-            logits = self._logits(ops.concatenate([real_images, generated_images]))
-            count = ops.shape(real_images)[0]
-            logs = self._d_logs(logits[:count], logits[count:])
-            penalty = self._penalty(real_images, generated_images)
+        def mean_loss(part):
+            real, generated = real_images(part), generated_images(part)
+            logits = self._logits(ops.concatenate([real, generated]))
+            logs = self._d_logs(logits[: real.shape[0]], logits[real.shape[0] :])
+            penalty = self._penalty(part, real, generated)
             return (logs["d_loss_real"] + logs["d_loss_generated"]) / 2 + penalty, logs
 
-        return self.update(self.discriminator, self.d_optimizer, mean_loss)
+        return self._update_d(mean_loss)
 
     def _update_on_both_batches(self, real_images, generated_images):
-        def summed_loss():
-            logs = self._d_logs(self._logits(real_images), self._logits(generated_images))
-            penalty = self._penalty(real_images, generated_images)
-            return logs["d_loss_real"] + logs["d_loss_generated"] + penalty, logs
+        def summed_loss(part):
+            real, generated = real_images(part), generated_images(part)
+            logs = self._d_logs(self._logits(real), self._logits(generated))
+            return logs["d_loss_real"] + logs["d_loss_generated"] + self._penalty(part, real, generated), logs
 
-        return self.update(self.discriminator, self.d_optimizer, summed_loss)
+        return self._update_d(summed_loss)
 
     def _d_logs(self, *logits):
         """D's losses and accuracies on real and generated images; those whose logits are None are left out."""
         return {**self.objective.d_losses(*logits), **self.objective.d_accuracies(*logits)}
 
-    def _penalty(self, real_images, generated_images):
-        """R1 and R2 on some of the images; a kind that is None or has weight 0 is left out."""
+    def _penalty(self, part, real_images, generated_images):
+        """R1 and R2 on those of the batch's first images in this part; None or a weight of 0 leaves a kind out."""
         penalty = 0.0
         for gamma, batch in ((self.r1, real_images), (self.r2, generated_images)):
             if gamma and batch is not None:
-                gradients = self.logit_gradients(self._logits, batch[: self.penalty_images])
-                penalty += gamma / 2 * ops.mean(ops.sum(gradients**2, axis=(1, 2, 3)))
+                total = min(self.penalty_images, self.accumulate * batch.shape[0])
+                count = -(-total // self.accumulate)
+                gradients = self.logit_gradients(self._logits, batch[:count])
+                rows = part + self.accumulate * ops.arange(count)  # of the whole batch
+                chosen = ops.cast(rows < total, "float32") * self.accumulate / total
+                penalty += gamma / 2 * ops.sum(chosen * ops.sum(gradients**2, axis=(1, 2, 3)))
         return penalty
 
     def _generator_loss(self, generated_images, real_images):

@@ -16,9 +16,9 @@ NAME = "config.json"
 MAY_DIFFER = ("data", "epochs", "steps", "save_every", "save_minutes", "on_collapse", "quality", "held_out_rows")
 # What is shown, not what is learned.
 MAY_DIFFER += tuple(f"preset {name}" for name in ("saved", "inverted", "plot_side", "accuracy_images"))
-NOTED = ("precision", "device", "xla", "backend", "versions")
-# What a run did whose config.json was written before a preset had the field.
-BEFORE = {f"preset {field.name}": field.default for field in dataclasses.fields(presets.Preset)}
+NOTED = ("precision", "accumulate", "device", "xla", "backend", "versions")
+# What a run did whose config.json was written before there was the setting or the preset had the field.
+BEFORE = {"accumulate": 1} | {f"preset {field.name}": field.default for field in dataclasses.fields(presets.Preset)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +41,7 @@ class RunConfig:
     steps: int | None
     save_every: int
     batch_size: int
+    accumulate: int
     learning_rate: float
     lr_decay: float
     latent_dim: int

@@ -13,9 +13,10 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from facegan.training import gan, presets
 
 
-def main(name, path, dtype):
+def main(name, path, dtype, accumulate=1):
     preset = dataclasses.replace({**presets.PRESETS, **tiny.ROWS}[name], dropout=0.0, d_dropout=0.0)
-    model = gan.GAN.from_preset(preset, preset.image_shape, precision=dtype, to_train=False, ema_decay=0.9)
+    options = {"precision": dtype, "ema_decay": 0.9, "accumulate": int(accumulate)}
+    model = gan.GAN.from_preset(preset, preset.image_shape, to_train=False, **options)
     random = np.random.RandomState(1)
     for network in (model.generator, model.discriminator):
         network.set_weights([spread(variable, random) for variable in network.weights])

@@ -204,7 +204,9 @@ def test_memory_that_runs_out_is_one_line_that_says_which_batch_size_to_try(
 
     monkeypatch.setattr(keras.Model, "fit", fail)
     assert train(monkeypatch, dataset, tmp_path / "run") == 2
-    assert capsys.readouterr().err.endswith("--batch-size 8: the memory is not enough; try --batch-size 4\n")
+    assert capsys.readouterr().err.endswith(
+        "--batch-size 8: the memory is not enough; try --accumulate 2 or --batch-size 4\n"
+    )
 
 
 def refusal(monkeypatch, *arguments, capsys=None):
@@ -227,6 +229,7 @@ def train_unguarded(monkeypatch, dataset, out, *options, preset="tiny"):
 BAD_OPTIONS = [
     (["--batch-size", "7"], "--batch-size 7: must be even"),
     (["--batch-size", "400"], "--batch-size 400: more than the 40 images"),
+    (["--accumulate", "6"], "--accumulate 6: must divide the 4 real images of a batch; try 2"),
     (["--batch-size", "0"], "--batch-size: 0 is not 2 or more"),
     (["--epochs", "2", "--steps", "3"], "--steps: not allowed with argument --epochs"),
     (["--epochs", "none"], "--epochs: 'none' is not a whole number"),

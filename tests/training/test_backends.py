@@ -73,6 +73,17 @@ def test_a_step_of_every_preset_gives_the_same_losses_gradients_and_weights(tmp_
     compare(name, tmp_path, backend, "float64")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", OTHERS)
+@pytest.mark.parametrize("name", ["tiny_halves", "tiny_relativistic"])
+def test_a_batch_in_parts_gives_the_gradients_of_the_whole_under_other_backends_too(tmp_path, name, backend):
+    for count in (1, 2):
+        python(backend, HELPERS / "parity.py", name, tmp_path / f"{count}.npz", "float32", count)
+    with np.load(tmp_path / "1.npz") as whole, np.load(tmp_path / "2.npz") as parts:
+        for key in set(whole.files) - {"loss batch_diversity"}:
+            np.testing.assert_allclose(parts[key], whole[key], rtol=1e-4, atol=1e-6, err_msg=key)
+
+
 def test_reading_ahead_keeps_the_order_and_raises_what_the_stream_raises():
     def stream():
         yield from "abc"

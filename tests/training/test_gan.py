@@ -180,6 +180,37 @@ def test_a_relativistic_step_with_penalties_moves_every_weight_of_both_networks(
     assert moved(before[1], model.discriminator) == [True] * (len(before[1]) - 1) + [False]
 
 
+IN_PARTS = {
+    "concatenated": dataclasses.replace(tiny.TINY, d_dropout=0.0),
+    "alternating": dataclasses.replace(tiny.TINY_HALVES, d_dropout=0.0, r1=1.0, r2=1.0, penalty_images=8),
+    "summed": dataclasses.replace(tiny.TINY, update="summed", d_dropout=0.0),
+    # Of the three images that the penalty is computed on, one part has two.
+    "relativistic": dataclasses.replace(RELATIVISTIC, penalty_images=3),
+}
+
+
+@pytest.mark.parametrize("preset", IN_PARTS.values(), ids=list(IN_PARTS))
+def test_a_batch_in_parts_gives_the_losses_and_weights_of_the_whole(preset):
+    real, *latents = batch(preset)
+    data = (real, latents[0]) if preset.shared_latents else (real, *latents)
+    whole, parts = (make(preset, accumulate=count) for count in (1, 2))
+    for model in (whole, parts):  # Adam would divide the rounding of small gradients by their size
+        model.compile(*(keras.optimizers.SGD(0.1) for _ in range(2)), jit_compile=False)
+    logs = [fit(model, data, steps=2).history for model in (whole, parts)]
+    for name in set(logs[0]) - {"batch_diversity"}:  # that is lower among fewer images
+        np.testing.assert_allclose(logs[1][name], logs[0][name], rtol=1e-4, err_msg=name)
+    for ours, theirs in zip(weights(whole), weights(parts), strict=True):
+        np.testing.assert_allclose(theirs, ours, rtol=1e-4, atol=1e-5)
+
+
+def test_in_parts_batch_norm_and_dropout_still_train_both_networks():
+    model = make(tiny.TINY_BATCH_NORM, accumulate=4)
+    before = weights(model.generator), weights(model.discriminator)
+    fit(model, batch(tiny.TINY_BATCH_NORM)[:2], steps=2)
+    assert all(moved(before[0], model.generator)) and all(moved(before[1], model.discriminator))
+    assert all(np.isfinite(array).all() for array in weights(model))
+
+
 @pytest.mark.parametrize("penalty", ["r1", "r2"])
 def test_a_gradient_penalty_flattens_the_discriminator_at_its_own_kind_of_images(penalty):
     def slope(weight):
