@@ -29,7 +29,8 @@ PROBES = {
     "torch": "import torch; torch.cuda.init()",
 }
 WORDS = re.compile(r"gpu|cuda|nvidia|driver|libcu|cupti", re.IGNORECASE)
-PACKAGES = {"tensorflow": '"tensorflow[and-cuda]"', "jax": '"jax[cuda13]"', "torch": "torch"}
+# JAX's packages for CUDA 12 go together with TensorFlow's, and run on drivers from 525 on.
+PACKAGES = {"tensorflow": '"tensorflow[and-cuda]"', "jax": '"jax[cuda12]"', "torch": "torch"}
 # CPU flags of hardware that multiplies bfloat16; without one, bfloat16 is emulated and slower than float32.
 FAST_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
 
@@ -200,16 +201,13 @@ def reason_in(said):
 
 def remedy(backend):
     """What makes a backend use an NVIDIA card: mend the driver, if it does not work, or install CUDA's packages."""
-    version = ctypes.c_int()
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
         return "install NVIDIA's driver (libcuda.so.1 is missing), or start a container with --gpus all"
-    if code := driver.cuInit(0) or driver.cuDriverGetVersion(ctypes.byref(version)):
+    if code := driver.cuInit(0):
         return f"mend NVIDIA's driver, which fails with CUDA error {code}; nvidia-smi says more"
-    package = PACKAGES[backend]
-    # The packages for CUDA 13 need driver 580 or later; those for CUDA 12 run on both.
-    return f"pip install {package if version.value >= 13_000 else package.replace('cuda13', 'cuda12')}"
+    return f"pip install {PACKAGES[backend]}"
 
 
 def report(device, precision):

@@ -86,26 +86,18 @@ def test_a_gpu_is_named_with_its_count_and_the_precision(capsys, precision):
 
 
 class Driver:
-    """What `ctypes` gives for a driver's library."""
+    """What `ctypes` gives for a driver's library, which starts with this code, 0 meaning success."""
 
-    def __init__(self, started, version=0):
-        self.started, self.version = started, version
-
-    def cuInit(self, flags):  # noqa: N802
-        return self.started
-
-    def cuDriverGetVersion(self, pointer):  # noqa: N802
-        pointer._obj.value = self.version
-        return 0
+    def __init__(self, code):
+        self.cuInit = lambda flags: code
 
 
 @pytest.mark.parametrize(
     ("backend", "driver", "words"),
     [
-        ("jax", Driver(0, 13_000), 'pip install "jax[cuda13]"'),
-        ("jax", Driver(0, 12_080), 'pip install "jax[cuda12]"'),
-        ("tensorflow", Driver(0, 12_080), 'pip install "tensorflow[and-cuda]"'),
-        ("torch", Driver(0, 13_000), "pip install torch"),
+        ("jax", Driver(0), 'pip install "jax[cuda12]"'),
+        ("tensorflow", Driver(0), 'pip install "tensorflow[and-cuda]"'),
+        ("torch", Driver(0), "pip install torch"),
         ("jax", Driver(803), "mend NVIDIA's driver, which fails with CUDA error 803; nvidia-smi says more"),
     ],
 )
