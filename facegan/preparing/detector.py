@@ -4,7 +4,7 @@ The cascade is that of Zhang et al. 2016: P-Net proposes squares over a pyramid 
 gives boxes, confidences and five landmarks. It differs from the package in how it runs: each network is compiled and
 always sees the same shapes, whatever photos come together, so that a photo has the same faces to the last bit alone or
 among others; and the pyramid starts with the faces worth finding, and continues to small ones, then to sizes between
-its levels, only if there were none.
+its levels, then to the photo turned, only if there were none.
 """
 
 import contextlib
@@ -22,6 +22,8 @@ import numpy as np
 BIG, SMALL = 3, 12  # faces are searched for down to a third of the shorter side, then down to a twelfth
 FAST_BIG, FAST_SIDE = 2.2, 89  # with `fast`: down to nearly half, in a photo reduced to at least this shorter side
 PROPOSED, REFINED, ACCEPTED = 0.6, 0.7, 0.8  # the package's thresholds of the three networks
+TURNS = (30, -30, 90, -90)  # degrees; the networks find upright faces, and most of those tilted by up to 45 degrees
+ACCEPTED_TURNED = 0.9  # of four more attempts on the same photo, each may find what is no face
 PHOTOS_AT_ONCE, CANVASES_AREA = 16, 480_000  # fewer photos if their canvases have more pixels in all
 CROPS_AT_ONCE = {"R-Net": 128, "O-Net": 16}
 MOST_BOXES = 600  # per photo; nms compares all pairs, and a picture of foliage may bring thousands of boxes
@@ -46,12 +48,21 @@ class Face:
         """The same face in a photo whose width is `x` times and whose height is `y` times as large."""
         return Face(self.box * [x, y, x, y], self.confidence, self.landmarks * [x, y])
 
+    def moved(self, transform):
+        """The same face after the affine `transform` (2, 3); the new box bounds the ellipse that the old one bounds."""
+        linear, shift = transform[:, :2], transform[:, 2]
+        centre = linear @ (self.box[:2] + self.box[2:]) / 2 + shift
+        reach = np.sqrt(linear**2 @ (self.box[2:] - self.box[:2]) ** 2) / 2
+        box = np.concatenate([centre - reach, centre + reach])
+        return Face(box, self.confidence, self.landmarks @ linear.T + shift)
+
 
 class Detector:
     """Detects faces, on a GPU if TensorFlow sees one.
 
     Args:
-        every_face: search every photo for small faces, not only photos without a big one.
+        every_face: search every photo for small faces, not only photos without a big one; those that would be found
+            otherwise are always among them.
         smallest: search for faces from this many pixels if that is less than a twelfth of the shorter side.
         fast: search for big faces in a smaller version of the photo; boxes are a little less exact.
         in_threads: several threads will call this detector. TensorFlow then computes each operation on one core, in
@@ -76,27 +87,35 @@ class Detector:
 
     def build_pyramid(self, photo):
         """Build the levels that are searched first; this half of the work needs no TensorFlow and may run anywhere."""
-        if self._every_face:
-            return self._full_pyramid(photo)
         return pyramid.Pyramid(photo, FAST_BIG, FAST_SIDE) if self._fast else pyramid.Pyramid(photo, BIG)
 
     def detect_in_pyramids(self, pyramids):
         """As `detect`, for photos whose pyramids are built; fastest if those of equal canvases are neighbours."""
         with _networks() as networks:
             faces = _cascade(networks, pyramids)
-            for between in () if self._every_face else (False, True):
+            photos = [levels.photo for levels in pyramids]
+            for attempt in (self._detect_small, self._detect_between, _detect_turned):
                 missed = [k for k, found in enumerate(faces) if not found]
-                again = _cascade(networks, [self._full_pyramid(pyramids[k].photo, between) for k in missed])
-                for k, found in zip(missed, again, strict=True):
+                for k, found in zip(missed, attempt(networks, [photos[k] for k in missed]), strict=True):
                     faces[k] = found
+            if self._every_face:
+                smaller = self._detect_small(networks, photos, beyond=FAST_BIG if self._fast else BIG)
+                faces = [_joined(*pair) for pair in zip(faces, smaller, strict=True)]
             return faces
 
-    def _full_pyramid(self, photo, between=False):
+    def _detect_between(self, networks, photos):
+        return self._detect_small(networks, photos, between=True)
+
+    def _detect_small(self, networks, photos, **levels):
+        """Detect faces down to the smallest; `levels` chooses among the pyramid's, see `pyramid.Pyramid`."""
+        return _cascade(networks, [self._full_pyramid(photo, **levels) for photo in photos])
+
+    def _full_pyramid(self, photo, **levels):
         side = min(photo.shape[:2])
         if self._smallest is None or self._smallest * SMALL >= side:
-            return pyramid.Pyramid(photo, SMALL, between=between)
+            return pyramid.Pyramid(photo, SMALL, **levels)
         finest = pyramid.LARGEST_SHORT_SIDE * max(1, pyramid.SMALLEST // self._smallest)
-        return pyramid.Pyramid(photo, side / self._smallest, finest, between)
+        return pyramid.Pyramid(photo, side / self._smallest, finest, **levels)
 
 
 def _cascade(networks, pyramids):
@@ -118,6 +137,27 @@ def _cascade(networks, pyramids):
         factor = pyramids[k].factor
         faces[k].append(Face(box, float(score), marks).scaled(factor, factor))
     return faces
+
+
+def _detect_turned(networks, photos):
+    """Detect big faces in photos turned by each of `TURNS`; returns for each photo the faces of its best turn."""
+    best = [[] for _ in photos]
+    for degrees in TURNS:
+        turned = [pyramid.turned(photo, BIG, degrees) for photo in photos]
+        found = _cascade(networks, [levels for levels, _ in turned])
+        for k, (faces, (_, back)) in enumerate(zip(found, turned, strict=True)):
+            faces = [face.moved(back) for face in faces if face.confidence > ACCEPTED_TURNED]
+            best[k] = max(best[k], faces, key=lambda faces: faces[0].confidence if faces else 0)
+    return best
+
+
+def _joined(faces, further):
+    """All of `faces`, and of `further` those that are none of them, from the most confident to the least."""
+    both = faces + further
+    boxes = np.array([face.box for face in both]).reshape(-1, 4)
+    first = (np.arange(len(both)) < len(faces)).astype(float)
+    kept = nms(boxes, first, np.zeros(len(both), int), 0.7, by_smaller=True)
+    return sorted((both[k] for k in kept), key=lambda face: -face.confidence)
 
 
 def _propose(p_net, pyramids):

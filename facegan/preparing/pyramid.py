@@ -13,6 +13,8 @@ SMALLEST = 20  # the smallest face that the package looks for, in pixels of the 
 BETWEEN = 0.9
 STEP = 0.709  # ratio of successive levels' scales, the package's; areas halve
 CANVAS_STEP = 8  # canvases are multiples of it, so that photos of many shapes share few canvases
+TURNED_SIDE = 192  # turned photos are reduced until the shorter side is below twice this
+GREY = (128, 128, 128)  # outside the photo
 LARGEST_SHORT_SIDE = 1024  # photos are reduced until the shorter side is below twice this
 
 
@@ -24,6 +26,7 @@ class Pyramid:
         division: the smallest faces to be found, as a divisor of the photo's shorter side: 3 means a third of it.
         shrink_to: reduce the photo first by the whole factor that leaves its shorter side at least this long.
         between: take scales that lie between the usual ones, for a second attempt.
+        beyond: leave out the levels of a pyramid with this division, which was searched before.
 
     Attributes:
         photo: as given.
@@ -35,12 +38,12 @@ class Pyramid:
             canvases can be stacked.
     """
 
-    def __init__(self, photo, division, shrink_to=LARGEST_SHORT_SIDE, between=False):
+    def __init__(self, photo, division, shrink_to=LARGEST_SHORT_SIDE, between=False, beyond=None):
         self.photo = photo
         self.factor = max(1, min(photo.shape[:2]) // shrink_to)
         height, width = (side // self.factor for side in photo.shape[:2])
         self.image = photo if self.factor == 1 else _shrink(photo, (height, width))
-        self.scales = _scales(min(height, width), division, BETWEEN if between else 1)
+        self.scales = _scales(min(height, width), division, beyond, BETWEEN if between else 1)
         shapes = [(int(height * scale), int(width * scale)) for scale in self.scales]
         self.levels = [_shrink(self.image, shape) for shape in shapes]
         largest = shapes[0] if shapes else (0, 0)
@@ -62,8 +65,37 @@ class Pyramid:
         shape = (len(boxes), size, size)
         x = np.ascontiguousarray(np.broadcast_to(columns[:, None], shape).reshape(-1, size), np.float32)
         y = np.ascontiguousarray(np.broadcast_to(rows[:, :, None], shape).reshape(-1, size), np.float32)
-        border = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": (128, 128, 128)}
+        border = {"borderMode": cv2.BORDER_CONSTANT, "borderValue": GREY}
         return cv2.remap(self.image, x, y, cv2.INTER_LINEAR, **border).reshape(*shape, 3)
+
+
+def turned(photo, division, degrees):
+    """Build the pyramid of a photo that is turned, clockwise, on a grey ground on which all of it has room.
+
+    It is reduced first: a big face then still has more pixels than the networks look at.
+
+    Args:
+        photo, division: as for `Pyramid`, the division of the shorter side before the turn.
+
+    Returns:
+        (pyramid, back): `back` (2, 3) is the affine transform from the turned photo to the photo.
+    """
+    import cv2
+
+    factor = max(1, min(photo.shape[:2]) // TURNED_SIDE)
+    height, width = (side // factor for side in photo.shape[:2])
+    angle = np.radians(degrees)
+    cosine, sine = np.round([np.cos(angle), np.sin(angle)], 12)
+    linear = np.array([[cosine, -sine], [sine, cosine]])
+    size = np.ceil(np.abs(linear) @ [width, height]).astype(int)
+    shift = (size - 1) / 2 - linear @ [(width - 1) / 2, (height - 1) / 2]
+    image = photo if factor == 1 else _shrink(photo, (height, width))
+    image = cv2.warpAffine(
+        image, np.column_stack([linear, shift]), tuple(map(int, size)), borderMode=cv2.BORDER_CONSTANT, borderValue=GREY
+    )
+    back = factor * np.column_stack([linear.T, -linear.T @ shift])
+    back[:, 2] += (factor - 1) / 2  # a pixel's centre is a whole number
+    return Pyramid(image, division * min(size) / min(height, width)), back
 
 
 def _shrink(pixels, shape):
@@ -73,12 +105,15 @@ def _shrink(pixels, shape):
     return cv2.resize(pixels, shape[::-1], interpolation=cv2.INTER_AREA)
 
 
-def _scales(side, division, factor):
-    """The package's scales, times `factor`, for this shorter side, without those for faces below side / division."""
+def _scales(side, division, beyond, factor):
+    """The package's scales, times `factor`, for this shorter side: for faces from side / division to side / beyond."""
     scales = factor * CELL / SMALLEST * STEP ** np.arange(40)
     scales = scales[np.floor(side * scales) >= CELL]
-    first = np.flatnonzero(CELL / scales <= max(side / division, SMALLEST))
-    return scales[first.max(initial=0) :]
+
+    def first(division):
+        return np.flatnonzero(CELL / scales <= max(side / division, SMALLEST)).max(initial=0)
+
+    return scales[first(division) : first(beyond) if beyond else None]
 
 
 def canvas_shape(canvas, level):

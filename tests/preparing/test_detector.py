@@ -4,7 +4,7 @@ import io
 
 from facegan.preparing import crops, preparer, pyramid
 from facegan.preparing import detector as detector_module
-from facegan.preparing.detector import Detector, nms, square
+from facegan.preparing.detector import Detector, Face, nms, square
 from facegan.preparing.settings import Settings
 
 import matplotlib.cbook
@@ -91,6 +91,43 @@ def test_small_faces_are_detected_if_there_is_no_big_one(detector, portrait):
     assert len(faces) == 1 and 530 < faces[0].box[[0, 2]].mean() < 590
     scene.paste(portrait.crop((0, 0, 490, 480)), (0, 0))
     assert len(Detector(every_face=True).detect([np.asarray(scene)])[0]) == 2
+
+
+@pytest.mark.parametrize("degrees", [65, 90, -90])
+def test_a_tilted_face_is_detected_where_it_is(detector, portrait, degrees):
+    small = portrait.resize((256, 300), Image.Resampling.LANCZOS)
+    (upright,) = detector.detect([np.asarray(small)])
+    turned = small.rotate(-degrees, Image.Resampling.BICUBIC, expand=True)
+    (faces,) = detector.detect([np.asarray(turned)])
+    angle, middles = np.radians(degrees), [(np.array(photo.size) - 1) / 2 for photo in (small, turned)]
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    expected = (upright[0].landmarks - middles[0]) @ turn + middles[1]
+    between_eyes = np.linalg.norm(expected[0] - expected[1])
+    assert np.abs(faces[0].landmarks - expected).max() < 0.35 * between_eyes
+    left, top, right, bottom = faces[0].box
+    assert (expected > [left, top]).all() and (expected < [right, bottom]).all()
+    assert max(right - left, bottom - top) < 3 * between_eyes
+
+
+def test_a_box_turned_by_90_degrees_has_its_sides_exchanged_and_otherwise_holds_the_ellipse_in_it():
+    face = Face(np.array([10.0, 20, 50, 80]), 0.9, np.array([[10.0, 20]] * 5))
+    quarter = face.moved(np.array([[0.0, -1, 100], [1, 0, 0]]))
+    np.testing.assert_allclose(quarter.box, [20, 10, 80, 50])
+    np.testing.assert_allclose(quarter.landmarks, [[80, 10]] * 5)
+    cosine, sine = np.cos(0.5), np.sin(0.5)
+    circle = np.linspace(0, 2 * np.pi, 1000)
+    ellipse = np.array([30 + 20 * np.cos(circle), 50 + 30 * np.sin(circle)])
+    x, y = np.array([[cosine, -sine], [sine, cosine]]) @ ellipse + [[5], [7]]
+    bounds = face.moved(np.array([[cosine, -sine, 5], [sine, cosine, 7]])).box
+    np.testing.assert_allclose(bounds, [x.min(), y.min(), x.max(), y.max()], atol=0.01)
+
+
+def test_every_face_of_a_photo_includes_those_found_without_asking_for_every_face(detector, portrait):
+    photos = [*variants(portrait), np.asarray(portrait.rotate(90, expand=True))]
+    every = Detector(every_face=True).detect(photos)
+    for faces, usual in zip(map(as_numbers, every), map(as_numbers, detector.detect(photos)), strict=True):
+        assert all(face in faces for face in usual)
+        assert [face[4] for face in faces] == sorted((face[4] for face in faces), reverse=True)
 
 
 def test_no_photos_have_no_faces(detector):
