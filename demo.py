@@ -150,7 +150,7 @@ def preparing_stages(out, options):
             "--size",
             "32",
             "--align",
-            "--limit",
+            "--photos",
             str(MOST_PHOTOS),
             "--overwrite",
         ],

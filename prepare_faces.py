@@ -17,12 +17,13 @@ import time
 from pathlib import Path
 
 from facegan.common import cli, datasets, files, hardware, images
-from facegan.preparing import celeba, csv_table, detector, photos, pipeline, preparer, resumable, shards
+from facegan.preparing import celeba, crops, csv_table, detector, photos, pipeline, preparer, resumable, shards
 from facegan.preparing.settings import CROPS, KEEP, Settings, settings_of, write_settings
 
 import numpy as np
 
 PREVIEW = 25
+MOSTLY_INSIDE, REFLECTIONS_JUDGED = 0.9, 1000
 FACE_OPTIONS = (
     *("keep", "min_confidence", "min_size", "frontal", "min_detail", "min_inside", "margin", "align", "fast"),
 )
@@ -52,11 +53,12 @@ def parse_arguments(arguments=None):
     add = parser.add_argument_group("photographs").add_argument
     add("photos", nargs="?", metavar="PHOTOS", help="a folder, a .zip, or a text file that lists paths")
     add("--download", choices=["celeba"], help="instead: 1.4 GB, for non-commercial research only")
-    add("--limit", type=cli.integer(1), metavar="N", help="take only the first N photos by name")
+    add("--photos", dest="most_photos", type=cli.integer(1), metavar="N", help="take only the first N photos by name")
     add("--attributes", metavar="FILE", help="a table for the csv, such as list_attr_celeba")
     add("--drop-duplicates", action="store_true", help="leave out exact copies")
     add = parser.add_argument_group("images").add_argument
     add("--out", required=True, type=Path, metavar="NPZ", help="the file to write")
+    add("--limit", type=cli.integer(1), metavar="N", help="end with N images, if there are as many")
     add("--overwrite", action="store_true", help="replace it, and discard unfinished work")
     add("--size", type=cli.argument(parse_size), default="80", metavar="N", help="side in pixels, or HEIGHTxWIDTH")
     add("--grey", action="store_true", help="one channel instead of three")
@@ -70,7 +72,7 @@ def parse_arguments(arguments=None):
     add("--min-detail", type=cli.number(0, 100), default=0.0, metavar="X", help="1: no faces that would be enlarged")
     add("--min-inside", type=share, default=0.0, metavar="X", help="for --align: share inside the photo")
     add("--margin", type=cli.number(0, 4), default=0.0, metavar="X", help="extra border, as a share of the box")
-    add("--align", action="store_true", help="bring eyes, nose and mouth to the same places")
+    add("--align", action="store_true", help="same places for eyes, nose, mouth; see --min-inside")
     add("--fast", action="store_true", help="search a reduced photo: faster, less exact")
     hardware.add_argument(parser)
     add = parser.add_argument_group("shards, for several machines").add_argument
@@ -121,7 +123,7 @@ def merge(options):
     with cli.naming("--merge"):
         opened = shards.open_shards(options.merge)
     rows, counts = shards.merge(opened, options.out, save_preview)
-    report(options.out, rows, counts)
+    report(options.out, rows, counts, opened[0].settings.limit)
     return rows
 
 
@@ -147,7 +149,9 @@ def prepare(options):
         before = work.photos
         prepare_photos(work, names, source, settings=settings, manifest=manifest, device=options.device)
         work.finish(write_settings(settings, options.shard), save_preview)
-    report(options.out, work.rows, work.counts)
+    report(options.out, work.rows, work.counts, 0 if options.shard else settings.limit)
+    if settings.align and not settings.min_inside:
+        report_reflections(options.out, settings)
     report_speed(work.photos - before, before, time.monotonic() - start)
     if attributes and attributes.missing:
         print(f"{attributes.missing:,} photos are missing from the attribute table")
@@ -155,7 +159,8 @@ def prepare(options):
 
 
 def chosen_settings(options):
-    settings = settings_of({**vars(options), "height": options.size[0], "width": options.size[1]})
+    height, width = options.size
+    settings = settings_of({**vars(options), "height": height, "width": width, "limit": options.limit or 0})
     if settings.crop == "centre":
         for name in FACE_OPTIONS:
             if getattr(settings, name) != getattr(Settings, name):
@@ -178,7 +183,7 @@ def open_photos(options):
 
 
 def chosen_names(names, options):
-    names = names[: options.limit]
+    names = names[: options.most_photos]
     number, count = options.shard or (1, 1)
     shard = names[len(names) * (number - 1) // count : len(names) * number // count]
     if not shard:
@@ -199,9 +204,9 @@ def full_plan(settings, source, names, *, attributes, shard):
 
 
 def prepare_photos(work, names, source, *, settings, manifest, device):
-    """Prepare the photos that `work`, a `ResumablePreparation`, has not done yet."""
+    """Prepare the photos that `work`, a `ResumablePreparation`, has not done yet, up to the limit of the settings."""
     left = names[work.photos :]
-    if not left:
+    if not left or is_full(work, settings):
         return
     pipeline.return_large_memory()
     faces = preparer.Preparer(settings)
@@ -211,15 +216,24 @@ def prepare_photos(work, names, source, *, settings, manifest, device):
     batches = pipeline.batches(left, lambda name: faces.read(name, lambda: source.read(name)))
     duplicates = csv_table.DuplicateFinder(csv_table.read(work.csv_path)) if settings.drop_duplicates else None
     try:
-        with contextlib.closing(batches), pipeline.Progress(len(names), work.photos) as progress:
+        progress = pipeline.Progress(len(names), work.photos, most_kept=settings.limit)
+        with contextlib.closing(batches), progress:
             for batch in batches:
                 faces.finish(batch)
                 if duplicates:
                     duplicates.mark(batch)
+                if settings.limit:
+                    batch = preparer.first_kept(batch, settings.limit - work.rows)
                 add(work, batch, manifest)
                 progress.update(work.photos, work.rows)
+                if is_full(work, settings):
+                    break
     except (KeyboardInterrupt, cli.Terminated) as stop:
         raise type(stop)("run the same command to resume") from None
+
+
+def is_full(work, settings):
+    return 0 < settings.limit <= work.rows
 
 
 def add(work, batch, manifest):
@@ -236,12 +250,26 @@ def save_preview(data_path, path):
     images.grid(shown, columns=5).save(path, format="PNG", compress_level=1)
 
 
-def report(out, rows, counts):
+def report(out, rows, counts, limit):
     width = max(map(len, preparer.STATUSES))
     for status in preparer.STATUSES:
         if counts[status]:
             print(f"{status:{width}} {counts[status]:9,}")
-    print(f"{rows:,} rows in {out}; what became of each photo is in {out.with_suffix('.csv')}")
+    few = f", fewer than --limit {limit:,}: there are no more" if rows < limit else ""
+    print(f"{rows:,} rows in {out}{few}; what became of each photo is in {out.with_suffix('.csv')}")
+
+
+def report_reflections(out, settings):
+    """Say how many of the aligned images, judged by some, show much of their photo's reflection."""
+    rows = [line for line in csv_table.read(out.with_suffix(".csv")) if line["row"]]
+    some = rows[:: 1 + len(rows) // REFLECTIONS_JUDGED]
+    shape = settings.height, settings.width
+    beyond = sum(
+        crops.share_inside(*csv_table.landmarks_and_size(line), shape, settings.margin) < MOSTLY_INSIDE for line in some
+    )
+    if beyond:
+        share = f"{beyond / len(some):.0%} of the images reach more than a tenth beyond their photo"
+        print(f"{share}, and show its reflection there; --min-inside {MOSTLY_INSIDE} leaves them out")
 
 
 def report_speed(photos_now, photos_before, seconds):

@@ -88,10 +88,10 @@ def detail(face, size, shape, *, margin=0.0, align=False):
     return min(height / shape[0], width / shape[1])
 
 
-def share_inside(face, size, shape, margin=0.0):
+def share_inside(landmarks, size, shape, margin=0.0):
     """The share, 0..1, of the pixels of an aligned face's image that lie inside a photo of `size` (height, width)."""
     rows, columns = np.indices(shape).reshape(2, -1) + 0.5
-    x, y = alignment(face.landmarks, shape, margin) @ [columns, rows, np.ones(rows.size)] + 0.5
+    x, y = alignment(landmarks, shape, margin) @ [columns, rows, np.ones(rows.size)] + 0.5
     return float(np.mean((x >= 0) & (x <= size[1]) & (y >= 0) & (y <= size[0])))
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from facegan.preparing.detector import LANDMARKS
 from facegan.preparing.preparer import Entry
 
+import numpy as np
+
 LANDMARK_COLUMNS = [f"{point}_{axis}" for point in LANDMARKS for axis in "xy"]
 COLUMNS = [
     *("source", "status", "row", "left", "top", "width", "height", "confidence", "frontality"),
@@ -82,6 +84,12 @@ def read(path):
     """Yield the lines of a manifest as dictionaries of texts."""
     with Path(path).open(encoding="utf-8", newline="") as file:
         yield from csv.DictReader(file)
+
+
+def landmarks_and_size(line):
+    """The landmarks (5, 2) of a line's face and the (height, width) of its photo."""
+    landmarks = np.array([float(line[column]) for column in LANDMARK_COLUMNS]).reshape(-1, 2)
+    return landmarks, (int(line["photo_height"]), int(line["photo_width"]))
 
 
 class DuplicateFinder:

@@ -120,10 +120,12 @@ class Progress:
 
     Args:
         total: photos in all. done: photos done earlier, which do not count towards the rate.
+        most_kept: the number of rows at which the work ends; 0 for no such limit.
     """
 
-    def __init__(self, total, done=0):
+    def __init__(self, total, done=0, most_kept=0):
         self._total, self._first, self._start = total, done, time.monotonic()
+        self._most_kept = most_kept
         self._last_line = self._start
         self._bar = _bar(total, done) if sys.stderr.isatty() else None
 
@@ -131,12 +133,15 @@ class Progress:
         """Show that `done` photos are finished and `kept` rows written."""
         now = time.monotonic()
         rate = (done - self._first) / max(now - self._start, 1e-9)
+        total = min(self._total, round(done / kept * self._most_kept)) if self._most_kept and kept else self._total
         if self._bar:
-            self._bar.update(self._bar.task_ids[0], completed=done, rate=f"{rate:,.0f}", kept=f"{kept:,}")
+            task, numbers = self._bar.task_ids[0], {"rate": f"{rate:,.0f}", "kept": f"{kept:,}"}
+            self._bar.update(task, completed=done, total=total, **numbers)
         elif now - self._last_line >= LINE_EVERY:
             self._last_line = now
-            left = _clock((self._total - done) / rate) if rate else "?"
-            line = f"{done:,} of {self._total:,} photos, {rate:,.0f} photos/s, {kept:,} kept, {left} left"
+            left = _clock((total - done) / rate) if rate else "?"
+            about = "about " if total < self._total else ""
+            line = f"{done:,} of {about}{total:,} photos, {rate:,.0f} photos/s, {kept:,} kept, {left} left"
             print(line, file=sys.stderr, flush=True)
 
     def __enter__(self):

@@ -169,7 +169,7 @@ class Preparer:
     def _share_inside(self, face, size):
         if not (self._settings.align and self._settings.min_inside):  # boxes are clamped to the photo
             return 1.0
-        return crops.share_inside(face, size, self._shape, self._settings.margin)
+        return crops.share_inside(face.landmarks, size, self._shape, self._settings.margin)
 
     def _pixels_for(self, photo, kept):
         """The photo as decoded, or decoded larger if an aligned face would be enlarged for lack of pixels in it."""
@@ -192,6 +192,17 @@ class Preparer:
 
     def _coloured(self, pixels):
         return crops.to_grey(pixels) if self._settings.grey else pixels
+
+
+def first_kept(batch, count):
+    """The finished photos of a batch up to its `count`th row; what follows in that photo is cut off."""
+    for place, photo in enumerate(batch):
+        for number, entry in enumerate(photo.entries, 1):
+            count -= entry.pixels is not None
+            if not count:
+                photo.entries = photo.entries[:number]
+                return batch[: place + 1]
+    return batch
 
 
 def prepare_photo(path, settings):

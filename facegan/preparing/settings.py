@@ -29,6 +29,7 @@ class Settings:
         margin, align: see `crops.cut_face`.
         fast: detect big faces in a reduced photo.
         drop_duplicates: leave out photos with the same pixels as an earlier one.
+        limit: the data set ends with this row, however many photos follow; 0 for no limit.
     """
 
     height: int = 80
@@ -45,6 +46,7 @@ class Settings:
     align: bool = False
     fast: bool = False
     drop_duplicates: bool = False
+    limit: int = 0
 
     @property
     def row_shape(self):

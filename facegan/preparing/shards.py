@@ -90,24 +90,34 @@ def merge(shards, out, save_preview):
 
 
 def _copy(shards, writer, file):
-    """Copy rows and lines of all shards, without the photos that an earlier shard has; returns counts of statuses."""
-    columns = shards[0].columns
+    """Copy rows and lines of all shards, without the photos that an earlier shard has; returns counts of statuses.
+
+    It ends with the row that reaches the limit of the settings, as a single run does.
+    """
+    columns, limit = shards[0].columns, shards[0].settings.limit
     duplicates = csv_table.DuplicateFinder() if csv_table.DIGEST in columns else None
     counts = collections.Counter()
     manifest = csv.DictWriter(file, columns, lineterminator="\n")
     manifest.writeheader()
     for shard in shards:
         chosen = []
-        for lines in _by_photo(shard.lines()):
-            for line in _marked(lines, duplicates) if duplicates else lines:
-                if line["row"]:
-                    chosen.append(int(line["row"]))
-                    line["row"] = writer.rows + len(chosen) - 1
-                counts[line["status"]] += 1
-                manifest.writerow(line)
+        for line in _without_duplicates(shard.lines(), duplicates):
+            if limit and writer.rows + len(chosen) == limit:
+                break
+            if line["row"]:
+                chosen.append(int(line["row"]))
+                line["row"] = writer.rows + len(chosen) - 1
+            counts[line["status"]] += 1
+            manifest.writerow(line)
         for start in range(0, len(chosen), COPIED_ROWS):
             writer.write(np.asarray(shard.pixels[chosen[start : start + COPIED_ROWS]]))
     return counts
+
+
+def _without_duplicates(lines, duplicates):
+    """Yield lines, photo by photo; those of a photo that `duplicates` knows become one line."""
+    for group in _by_photo(lines):
+        yield from _marked(group, duplicates) if duplicates else group
 
 
 def _by_photo(lines):

@@ -126,8 +126,10 @@ def test_detail_is_the_photos_pixels_along_one_of_the_image():
 def test_the_share_inside_counts_pixels_of_the_image_in_the_photo():
     for middle, share in (((100, 50), 1), ((0, 50), 0.5), ((200, 100), 0.25), ((300, 50), 0), ((100, 120), 0.25)):
         middle = np.array(middle) - 0.5
-        assert crops.share_inside(placed((100, 200), 0, 80, middle), (100, 200), (40, 40)) == share
-    assert crops.share_inside(placed((100, 200), 0, 80, (99.5, 49.5)), (100, 200), (40, 40), margin=0.5) == 0.65
+        assert crops.share_inside(placed((100, 200), 0, 80, middle).landmarks, (100, 200), (40, 40)) == share
+    assert (
+        crops.share_inside(placed((100, 200), 0, 80, (99.5, 49.5)).landmarks, (100, 200), (40, 40), margin=0.5) == 0.65
+    )
 
 
 def test_landmarks_that_are_no_face_give_an_image_all_the_same():

@@ -67,7 +67,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(pictures, tmp_path):
     assert not resumable.folder_of(out).exists()
 
 
-def interrupted(monkeypatch, pictures, out, batches, stop=KeyboardInterrupt):
+def interrupted(monkeypatch, pictures, out, batches, stop=KeyboardInterrupt, options=()):
     """Prepare in batches of 100 photos and stop after some."""
     monkeypatch.setattr(pipeline, "FIRST_BATCH", 100)
     monkeypatch.setattr(pipeline, "BATCH_PHOTOS", 100)
@@ -82,7 +82,7 @@ def interrupted(monkeypatch, pictures, out, batches, stop=KeyboardInterrupt):
     with monkeypatch.context() as patched:
         patched.setattr(resumable.ResumablePreparation, "add", stopping)
         with pytest.raises(stop, match="run the same command"):
-            prepare(*centre(pictures, out))
+            prepare(*centre(pictures, out), *options)
 
 
 @pytest.mark.parametrize("damage", ["rows", "photos.csv", "journal", "none"])
@@ -98,6 +98,21 @@ def test_incomplete_ends_of_files_after_a_power_cut_are_cut_off(monkeypatch, pic
     monkeypatch.setattr(prepare_faces, "add", lambda *a, add=prepare_faces.add: (seen.append(len(a[1])), add(*a)))
     prepare(*centre(pictures, out))
     assert sum(seen) == 1100
+    assert outputs(out) == outputs(tmp_path / "whole.npz")
+
+
+@pytest.mark.parametrize("batches", [0, 3, 7, "all"])
+def test_a_limited_run_ends_in_the_same_bytes_wherever_it_was_interrupted(monkeypatch, pictures, tmp_path, batches):
+    limit, out = ["--limit", "730"], tmp_path / "f.npz"
+    prepare(*centre(pictures, tmp_path / "whole.npz"), *limit)
+    assert len(datasets.open_pixels(tmp_path / "whole.npz")) == 730
+    if batches == "all":
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(prepare_faces, "save_preview", lambda *paths: (_ for _ in ()).throw(KeyboardInterrupt))
+            prepare(*centre(pictures, out), *limit)
+    else:
+        interrupted(monkeypatch, pictures, out, batches, options=limit)
+    prepare(*centre(pictures, out), *limit)
     assert outputs(out) == outputs(tmp_path / "whole.npz")
 
 

@@ -81,7 +81,7 @@ def test_a_later_photo_is_prepared_as_the_data_set_was(album, tmp_path):
         read_settings(tmp_path / "foreign.npz")
 
 
-def test_filters_leave_out_faces_and_say_why(album, tmp_path):
+def test_filters_leave_out_faces_and_say_why(album, tmp_path, capsys):
     def statuses(*options):
         prepare(album, "--out", tmp_path / "f.npz", "--overwrite", *options)
         return [line["status"] for line in lines(tmp_path / "f.csv")]
@@ -92,7 +92,10 @@ def test_filters_leave_out_faces_and_say_why(album, tmp_path):
     for align in ([], ["--align"]):
         assert statuses("--min-detail", 1, "--size", 60, *align) == [*["kept"] * 3, "no face", "too little detail"]
     assert read_settings(tmp_path / "f.npz")[0].min_detail == 1
+    assert statuses("--align", "--margin", 1).count("kept") == 4
+    assert "100% of the images reach more than a tenth beyond their photo" in capsys.readouterr().out
     assert set(statuses("--align", "--margin", 1, "--min-inside", 0.95)) == {"beyond the edge", "no face"}
+    assert "reach more than" not in capsys.readouterr().out
     assert statuses("--align", "--margin", 1, "--min-inside", 0.3).count("kept") == 4
     assert read_settings(tmp_path / "f.npz")[0].min_inside == 0.3
     assert statuses("--drop-duplicates")[1] == "duplicate"
@@ -176,15 +179,40 @@ def test_mistakes_are_one_line_before_any_work(album, tmp_path, monkeypatch):
     assert not resumable.folder_of(out).exists()
 
 
-def test_a_list_is_read_up_to_the_limit_and_in_grey(album, tmp_path):
+def test_the_first_photos_of_a_list_are_taken_in_its_order_and_in_grey(album, tmp_path):
     (tmp_path / "list.txt").write_text("album/d.png\nalbum/a.png\nalbum/gone.png\nalbum/c.jpg\n")
-    prepare(tmp_path / "list.txt", "--out", tmp_path / "f.npz", "--limit", 3, "--grey", "--crop", "centre")
+    prepare(tmp_path / "list.txt", "--out", tmp_path / "f.npz", "--photos", 3, "--grey", "--crop", "centre")
     assert [line["status"] for line in lines(tmp_path / "f.csv")] == ["kept", "kept", "unreadable"]
     assert datasets.open_pixels(tmp_path / "f.npz").shape == (2, 80, 80, 1)
 
 
+def test_the_limit_counts_images_kept_and_not_photos(album, tmp_path, capsys):
+    prepare(album, "--out", tmp_path / "f.npz", "--size", 24, "--limit", 4)
+    assert len(datasets.open_pixels(tmp_path / "f.npz")) == 4
+    assert [line["source"] for line in lines(tmp_path / "f.csv")][-2:] == ["d.png", "more/e.jpg"]
+    prepare(album, "--out", tmp_path / "f.npz", "--size", 24, "--limit", 3, "--overwrite")
+    assert [line["source"] for line in lines(tmp_path / "f.csv")] == ["a.png", "b copy.png", "c.jpg"]
+    assert "fewer than" not in capsys.readouterr().out
+    prepare(album, "--out", tmp_path / "f.npz", "--size", 24, "--limit", 5, "--overwrite")
+    assert "4 rows in" in (printed := capsys.readouterr().out) and "fewer than --limit 5: there are no more" in printed
+
+
+def test_the_limit_ends_a_photo_with_several_faces(portrait, tmp_path):
+    scene = Image.new("RGB", (700, 300), (90, 120, 90))
+    for left in (0, 350):
+        scene.paste(portrait.resize((256, 300)), (left, 0))
+    (tmp_path / "photos").mkdir()
+    for name in ("a", "b"):
+        scene.save(tmp_path / "photos" / f"{name}.png")
+    for limit in (1, 2, 3):
+        prepare(tmp_path / "photos", "--out", tmp_path / "f.npz", "--keep", "all", "--limit", limit, "--overwrite")
+        assert len(datasets.open_pixels(tmp_path / "f.npz")) == limit
+        assert [line["source"] for line in lines(tmp_path / "f.csv")] == ["a.png", "a.png", "b.png"][:limit]
+
+
 def test_shards_merge_to_the_same_bytes_as_one_run(album, tmp_path):
-    for options in ([], ["--drop-duplicates"], ["--keep", "all", "--min-size", 60]):
+    limits = [["--limit", 2], ["--limit", 3, "--drop-duplicates"]]
+    for options in ([], ["--drop-duplicates"], ["--keep", "all", "--min-size", 60], *limits):
         prepare(album, "--out", tmp_path / "whole.npz", "--size", 24, "--overwrite", *options)
         for shard in (1, 2, 3):
             out = tmp_path / f"shard{shard}.npz"
