@@ -187,15 +187,15 @@ def drawing_stages(out, options):
 
 
 def drawing_commands(out, *, model, name, prefix, terms, about):
-    """Three stages (faces, a path, a sum) for `model`, a list of one MODEL or none; `about` describes the sum."""
-    sheet, web_page, path, result = (
-        out / f"{prefix}{file}" for file in ("faces.png", "faces.html", "path.png", "arithmetic.png")
+    """Four stages (faces, a path, a sum, a page) for `model`, a list of one MODEL or none; `about` tells of the sum."""
+    sheet, path, result, web_page = (
+        out / f"{prefix}{file}" for file in ("faces.png", "path.png", "arithmetic.png", "explore.html")
     )
     yield Stage(
         f"Faces from {name}",
-        "On the page linked below, click faces to build commands from them.",
-        ["generate.py", *model, "--faces", "1-40", "--columns", "10", "--out", str(sheet), "--html", str(web_page)],
-        [sheet, web_page],
+        "Each face has a number, which stands for the same face in every command.",
+        ["generate.py", *model, "--faces", "1-40", "--columns", "10", "--out", str(sheet)],
+        [sheet],
     )
     yield Stage(
         "From face to face",
@@ -208,6 +208,12 @@ def drawing_commands(out, *, model, name, prefix, terms, about):
         f"Averages of faces are added and subtracted. {about}",
         ["vector_arithmetic.py", *model, *terms, "--out", str(result)],
         [result],
+    )
+    yield Stage(
+        f"A page to explore {name}",
+        "The generator runs in the page linked below: choose faces, change them, and copy the commands.",
+        ["explore.py", *model, "--out", str(web_page)],
+        [web_page],
     )
 
 

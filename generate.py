@@ -5,11 +5,12 @@
 
 Writes only the files that the options name. Face 12 is always the same face.
 A list of faces may include photographs, as in 1-9,me.jpg: see docs/exploring.md.
-Copy with it: facegan/common; for --best metrics, for --html exploring, for --map
-both, for photographs also preparing.
+explore.py makes a page on which to choose faces.
+Copy with it: facegan/common; for --best metrics, for photographs exploring,
+preparing and metrics.
 """
 
-import shlex
+import argparse
 from pathlib import Path
 
 from facegan.common import cli, faces, files, images, latents, provenance
@@ -17,7 +18,7 @@ from facegan.common import cli, faces, files, images, latents, provenance
 import numpy as np
 
 DEFAULT_FACES = "1-25"
-LIKENESSES = ("face", "colour", "shape")
+MOVED = ("--html", "--map", "--like")  # to explore.py
 
 
 def main():
@@ -34,7 +35,6 @@ def main():
         rows = best_rows(pixels, options.best)
         numbers, points, pixels = [numbers[k] for k in rows], points[rows], pixels[rows]
     write_pictures(options, generator, numbers, pixels)
-    write_pages(options, generator, numbers, pixels)
     if options.save_latents:
         with files.atomic_write(options.save_latents) as file:
             np.savez(file, points)
@@ -55,26 +55,25 @@ def parse_arguments():
     add("--columns", type=cli.integer(1), metavar="N", help="with --out: faces per row (default: a square)")
     add("--each", metavar="FOLDER", help="every face in its own file, in a new or empty folder")
     add("--save-latents", metavar="NPZ", help="the latents, one row per face")
-    add("--html", metavar="HTML", help="a page on which to choose faces and copy commands")
-    add("--map", metavar="HTML", help="a page with similar faces side by side, to pan and zoom")
-    add("--like", choices=LIKENESSES, default=LIKENESSES[0], help="with --map: what makes faces similar")
+    for option in MOVED:
+        add(option, type=cli.argument(moved), help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def moved(value):
+    raise ValueError("moved to explore.py, which makes one page of both: python explore.py --out explore.html")
 
 
 def check_options(options):
     """Check that the options go together and that the rooms they need were copied."""
-    if options.value is not None and (options.faces or options.latents or options.best or options.html or options.map):
+    if options.value is not None and (options.faces or options.latents or options.best):
         raise cli.UserError("--value: draws one face without a number; use it only with --out, --each and --columns")
     if options.of and (options.faces or options.latents or not options.best):
         raise cli.UserError("--of: goes with --best and numbered faces; add --best, leave out --faces and --latents")
-    if not (options.out or options.each or options.html or options.map or options.save_latents):
-        raise cli.UserError("--out: nothing to write; add --out grid.png, --each, --html, --map or --save-latents")
+    if not (options.out or options.each or options.save_latents):
+        raise cli.UserError("--out: nothing to write; add --out grid.png, --each or --save-latents")
     if options.best:
         cli.require_rooms(("metrics",), "--best")
-    if options.html:
-        cli.require_rooms(("exploring",), "--html")
-    if options.map:
-        cli.require_rooms(("exploring", "metrics") if options.like == "face" else ("exploring",), "--map")
 
 
 def candidates(options, source):
@@ -94,13 +93,7 @@ def candidates(options, source):
 
 def check_outputs(options, numbers):
     """Check, before any work, that every output can be written."""
-    outputs = (
-        ("--out", options.out, ".png"),
-        ("--save-latents", options.save_latents, ".npz"),
-        ("--html", options.html, ".html"),
-        ("--map", options.map, ".html"),
-    )
-    for option, path, suffix in outputs:
+    for option, path, suffix in (("--out", options.out, ".png"), ("--save-latents", options.save_latents, ".npz")):
         if path:
             with cli.naming(option):
                 files.writable_path(path, (suffix,))
@@ -114,15 +107,10 @@ def check_outputs(options, numbers):
 
 
 def check_sizes(options, count, generator):
-    """Check that the picture and the map would not be too large."""
+    """Check that the picture would not be too large."""
     if options.out:
         with cli.naming("--out:"):
             images.layout(count, generator.height, generator.width, options.columns)
-    if options.map:
-        from facegan.exploring import web_pages
-
-        with cli.naming("--map:"):
-            web_pages.check_map_size(count, generator.height, generator.width)
 
 
 def latents_to_draw(options, source, numbers, generator):
@@ -149,29 +137,6 @@ def write_pictures(options, generator, numbers, pixels):
             provenance.save_png(images.picture(image), Path(options.each) / file_name(number), made_by)
 
 
-def write_pages(options, generator, numbers, pixels):
-    if not (options.html or options.map):
-        return
-    made_by = provenance.record(generator, numbers)
-    from facegan.exploring import map_layout, web_pages
-
-    shown = images.as_shown(pixels, generator.inverted)
-    model = shlex.quote(str(options.model)) if options.model else ""
-    repeated = ["--latents", str(options.latents)] if options.latents else []
-    repeated += ["--truncation", f"{options.truncation:g}"] if options.truncation != 1 else []
-    command = {"model": model, "options": shlex.join(repeated), "made_by": made_by}
-    if options.html:
-        write_text(options.html, web_pages.contact_page(shown, numbers, **command))
-    if options.map:
-        order = map_layout.arrange(map_layout.describe(pixels, options.like))
-        write_text(options.map, web_pages.map_page(shown, numbers, order, **command))
-
-
-def write_text(path, text):
-    with files.atomic_write(path, "w", encoding="utf-8") as file:
-        file.write(text)
-
-
 def file_name(number):
     """The name of a face's file in the folder of --each."""
     if isinstance(number, int):
@@ -181,8 +146,7 @@ def file_name(number):
 
 def output_folder(options):
     """The folder for the files of photographs: that of the first output, and for --each alone, the folder beside it."""
-    outputs = (options.out, options.html, options.map, options.save_latents)
-    beside = [Path(path).parent for path in outputs if path]
+    beside = [Path(path).parent for path in (options.out, options.save_latents) if path]
     return beside[0] if beside else Path(options.each).absolute().parent
 
 

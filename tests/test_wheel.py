@@ -68,4 +68,4 @@ def test_the_installed_package_finds_its_generator_and_its_pages(wheel, tmp_path
     generator, *pages = map(Path, result.stdout.splitlines())
     assert generator == tmp_path / "site" / "facegan" / "pretrained" / "portraits.h5"
     assert {page.parent for page in pages} == {tmp_path / "site" / "facegan" / "exploring" / "pages"}
-    assert {page.suffix for page in pages} == {".html", ".js"}
+    assert {page.suffix for page in pages} == {".css", ".html", ".js"}

@@ -35,7 +35,7 @@ def load_network(path, expected="generator"):
         ValueError: as for `load_model_file`.
     """
     with _explained(path):
-        network = Network(*_read(Path(path)))
+        network = Network(*read_model(Path(path)))
         _check_kind(expected, network.input_shapes, network.output_shapes)
         return network
 
@@ -55,7 +55,7 @@ def load_model_file(path, expected="generator"):
             of another kind.
     """
     with _explained(path):
-        architecture, arrays = _read(Path(path))
+        architecture, arrays = read_model(Path(path))
         model = build_model(architecture)
         _check_kind(expected, *([tensor.shape[1:] for tensor in ends] for ends in (model.inputs, model.outputs)))
         _set_weights(model, architecture, arrays)
@@ -76,7 +76,7 @@ def _explained(path):
 def is_discriminator(path):
     """Whether a file holds a discriminator; False if there is no model that can be read."""
     try:
-        network = Network(*_read(Path(path)))
+        network = Network(*read_model(Path(path)))
     except (OSError, ValueError, RecursionError):
         return False
     return kind_of(network.input_shapes, network.output_shapes)[0] == "discriminator"
@@ -117,7 +117,7 @@ def _size(shape):
     return "x".join("any" if length is None else str(length) for length in shape)
 
 
-def _read(path):
+def read_model(path):
     """Read a file's `Architecture`, and a dictionary from layer names to their weights in order."""
     if path.is_dir():
         kind = "a TensorFlow SavedModel" if (path / "saved_model.pb").exists() else "a folder"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from facegan.common import datasets
 from facegan.exploring import directions
-from facegan.metrics import face_features
+from facegan.metrics import face_features, quality
 
 import numpy as np
 
@@ -91,6 +91,31 @@ def search(generator, attribute, label=None):
         for name in start
     }
     return Finding(attribute, step, explained, changes)
+
+
+def search_all(generator):
+    """Fit directions to all of `directions.ATTRIBUTES` at once, the same ones that `search` fits one by one.
+
+    Args:
+        generator: a `generators.Generator`.
+
+    Returns:
+        {attribute: step (latent_dim,) float32}, without those that follow no direction; empty if its images are not
+        faces.
+    """
+    points = generator.latents_of(range(1, STUDIED + 1))
+    pixels = generator.draw(points)
+    if not quality.are_faces(pixels):
+        return {}
+    fresh_points = generator.latents_of(range(FIRST_FRESH, FIRST_FRESH + FRESH))
+    fresh_values = measure(generator.draw(fresh_points))
+    found = {}
+    for name, values in measure(pixels).items():
+        if values.std() > 0:
+            step = directions.fit(points, values)
+            if directions.explained(step, fresh_points, fresh_values[name]) >= LEAST_EXPLAINED:
+                found[name] = step
+    return found
 
 
 def measure(pixels):

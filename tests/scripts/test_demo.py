@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import demo
+import explore
 import generate
 import interpolate
 import make_portraits
@@ -30,7 +31,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 SCRIPTS = {
     Path(script.__file__).name: script
-    for script in (generate, interpolate, make_portraits, prepare_faces, train_gan, vector_arithmetic)
+    for script in (explore, generate, interpolate, make_portraits, prepare_faces, train_gan, vector_arithmetic)
 }
 
 
@@ -154,10 +155,10 @@ def stages(folder, *arguments, rows=1000):
 @pytest.mark.parametrize("photographs", [[], ["."]])
 def test_every_command_of_the_demo_is_one_that_its_script_accepts(monkeypatch, tmp_path, photographs):
     listed = stages(tmp_path, *photographs, "--train=--steps 7 --augment")
-    assert [stage.command[0] for stage in listed] == [
-        "generate.py", "interpolate.py", "vector_arithmetic.py", *([] if photographs else ["make_portraits.py"]),
-        "prepare_faces.py", "train_gan.py", "generate.py", "interpolate.py", "vector_arithmetic.py",
-    ]  # fmt: skip
+    drawing_with = ["generate.py", "interpolate.py", "vector_arithmetic.py", "explore.py"]
+    making = [] if photographs else ["make_portraits.py"]
+    expected = [*drawing_with, *making, "prepare_faces.py", "train_gan.py", *drawing_with]
+    assert [stage.command[0] for stage in listed] == expected
     for stage in listed:
         python, name, *arguments = shlex.split(stage.text)
         monkeypatch.setattr(sys, "argv", [name, *arguments])
@@ -216,9 +217,9 @@ def test_the_demo_runs_to_the_end_on_photographs(monkeypatch, capsys, bundled):
     assert f"{out / 'index.html'}" in capsys.readouterr().out
     text = (out / "index.html").read_text(encoding="utf-8")
     shown = re.findall('(?:src|href)="([^"]+)"', text)
-    assert {"bundled_faces.png", "faces32.png", "run/progress.gif", "faces.png", "arithmetic.png"} <= set(shown)
+    assert {"bundled_faces.png", "faces32.png", "run/progress.gif", "faces.png", "explore.html"} <= set(shown)
     assert all((out / link).is_file() for link in shown)
-    assert text.count("<pre>python ") == 8 and "prepare_faces.py &#x27;my photos&#x27; --out" in text
+    assert text.count("<pre>python ") == 10 and "prepare_faces.py &#x27;my photos&#x27; --out" in text
 
 
 def test_the_page_names_every_command_and_shows_only_what_is_there(tmp_path):

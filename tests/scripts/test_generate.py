@@ -2,7 +2,6 @@
 
 import generate
 from facegan.common import cli, generators, images, latents
-from facegan.exploring import map_layout
 from facegan.metrics import face_features
 
 import drawing
@@ -136,10 +135,9 @@ def test_truncation_scales_the_latents(monkeypatch, tmp_path, model):
         (["--out", "a.png", "--best", "30"], "--best"),
         (["--out", "a.png", "--of", "30"], "--of"),
         (["--out", "a.png", "--best", "3", "--of", "30", "--faces", "1-40"], "--of"),
-        (["--html", "a.htm"], "--html"),
-        (["--map", "a.png"], "--map"),
-        (["--map", "a.html", "--like", "taste"], "--like"),
-        (["--html", "a.html", "--value", "1"], "--value"),
+        (["--html", "a.html"], "--html: moved to explore.py"),
+        (["--faces", "1-9", "--map", "a.html"], "--map: moved to explore.py"),
+        (["--like", "colour"], "--like: moved to explore.py"),
     ],
 )
 def test_a_wrong_argument_is_one_line_that_names_it(monkeypatch, capsys, tmp_path, model, arguments, named):
@@ -163,9 +161,6 @@ def test_a_missing_model_is_one_line(monkeypatch, capsys, tmp_path, missing):
     ("arguments", "rooms"),
     [
         (["--best", "3"], ["metrics"]),
-        (["--html", "a.html"], ["exploring"]),
-        (["--map", "a.html"], ["exploring", "metrics"]),
-        (["--map", "a.html", "--like", "colour"], ["exploring"]),
         (["--faces", "1,me.jpg"], ["exploring", "preparing", "metrics"]),
     ],
 )
@@ -176,7 +171,3 @@ def test_an_option_that_needs_other_folders_names_them(monkeypatch, capsys, tmp_
     line = drawing.refusal(monkeypatch, capsys, generate, model, *arguments, "--out", "a.png")
     assert f": needs {', '.join(f'facegan/{room}' for room in rooms)}; copy" in line
     assert drawing.files_in(tmp_path) == ["me.jpg"]
-
-
-def test_the_likenesses_of_a_map_are_those_of_the_layout():
-    assert generate.LIKENESSES == map_layout.KINDS

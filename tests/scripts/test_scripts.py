@@ -109,6 +109,11 @@ PLAIN_USES = {
         ["--plus", "1,2", "--minus", "3", "--plus", "4", "--out", "sum.png"],
         "sum.png",
     ),
+    "explore.py": (
+        {"common", "exploring", "metrics"},
+        ["--no-detector", "--map", "9", "--out", "explore.html"],
+        "explore.html",
+    ),
     "evaluate.py": (
         {"common", "metrics"},
         ["pretrained/portraits.h5", "--data", "faces.npz", "--count", "40", "--out", "report"],
@@ -154,12 +159,10 @@ PHOTO = "photos/grace_hopper.jpg"
 FURTHER_USES = [
     ("generate.py", ["--faces", f"1,{PHOTO}", "--out", "a.png"], {"exploring", "preparing", "metrics"}),
     ("generate.py", ["--best", "2", "--out", "a.png"], {"metrics"}),
-    ("generate.py", ["--faces", "1-3", "--html", "a.html"], {"exploring"}),
-    ("generate.py", ["--faces", "1-9", "--map", "a.html", "--like", "colour"], {"exploring"}),
-    ("generate.py", ["--faces", "1-9", "--map", "a.html"], {"exploring", "metrics"}),
     ("interpolate.py", ["--faces", f"1,{PHOTO}", "--out", "a.png"], {"exploring", "preparing", "metrics"}),
     ("vector_arithmetic.py", ["--plus", f"1,{PHOTO}", "--out", "a.png"], {"preparing", "metrics"}),
     ("vector_arithmetic.py", ["--find-direction", "smile", "--save-direction", "smile.npz"], {"metrics"}),
+    ("explore.py", ["--faces", f"1,{PHOTO}", "--out", "a.html"], {"preparing"}),
     ("train_gan.py", TRAINING, {"metrics"}),
 ]
 
@@ -180,7 +183,6 @@ def test_asking_for_what_was_not_copied_is_one_line_that_names_the_folders(tmp_p
     ("script", "arguments", "room", "written"),
     [
         ("generate.py", ["--best", "2", "--of", "8", "--out", "best.png"], "metrics", "best.png"),
-        ("generate.py", ["--faces", "1-3", "--html", "faces.html"], "exploring", "faces.html"),
         ("train_gan.py", TRAINING, "metrics", "run/generator_best.h5"),
     ],
 )
