@@ -30,9 +30,9 @@ BATCH = 64
 TERMS = ("--plus", "1,2,3", "--minus", "4,5,6", "--plus", "7,8,9")
 # Only for the bundled generator is it known what these faces show.
 BUNDLED_TERMS = (
-    *("--plus", "smiling_woman=18,81,98"),
-    *("--minus", "neutral_woman=40,51,63"),
-    *("--plus", "neutral_man=64,95,119"),
+    *("--plus", "smiling_woman=60,71,106"),
+    *("--minus", "neutral_woman=48,82,104"),
+    *("--plus", "neutral_man=53,93,99"),
 )
 IMAGES = (".png", ".gif", ".jpg")
 PAGE = string.Template("""<!doctype html>
