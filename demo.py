@@ -25,6 +25,7 @@ STEPS = 1500
 SAVES = 5
 MOST_PHOTOS = 5000
 PORTRAITS = 1000
+NO_DATA = "missing.npz"
 FEW_IMAGES = 500  # with fewer, augmentation keeps the discriminator from memorising them
 BATCH = 64
 TERMS = ("--plus", "1,2,3", "--minus", "4,5,6", "--plus", "7,8,9")
@@ -111,7 +112,17 @@ def parse_arguments(arguments=None):
     if options.photos:
         with cli.naming("PHOTOS"):
             photos.open_source(options.photos)
+    if options.train:
+        check_training(options.train)
     return options
+
+
+def check_training(words):
+    """Refuse what train_gan.py would refuse, before anything is drawn: give it the options with data it cannot find."""
+    command = [sys.executable, Path(__file__).with_name("train_gan.py"), NO_DATA, "--preset", "faces32", "--out", "run"]
+    said = subprocess.run([*command, *words], capture_output=True, text=True).stderr
+    if f"DATA {NO_DATA}" not in said:
+        raise cli.UserError(f"--train: {said.partition('error: ')[2].strip() or said}")
 
 
 def default_folder(source):

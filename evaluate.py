@@ -19,7 +19,7 @@ import json
 import time
 from pathlib import Path
 
-from facegan.common import cli, datasets, files, generators, images, model_files
+from facegan.common import cli, datasets, files, generators, images, latents, model_files
 from facegan.common.cli import UserError
 from facegan.metrics import plain_features, quality, report
 
@@ -45,7 +45,13 @@ def parse_arguments():
     add("--data", nargs="+", help="real images: .npz files, mnist or cifar10 (default: the run's training data)")
 
     add = parser.add_argument_group("measurement").add_argument
-    add("--count", type=cli.integer(2), default=5_000, metavar="N", help="images drawn, or shown to a discriminator")
+    add(
+        "--count",
+        type=cli.integer(2, latents.MOST_FACES),
+        default=5_000,
+        metavar="N",
+        help="images drawn, or shown to a discriminator",
+    )
     kinds = ("auto", "faces", "pixels", "classifier", "inception")
     add("--features", choices=kinds, default="auto", help="what is compared as a whole; auto: faces, or else pixels")
 
@@ -186,7 +192,8 @@ class Data:
 def load_data(source, configs):
     if source is None:
         raise UserError("--data: name the .npz of real images; there is no config.json beside the model that names it")
-    cli.import_keras()  # quietly, before a named data set needs it
+    if datasets.is_named(source):
+        cli.import_keras()  # quietly, before Keras downloads it
     with cli.naming("--data"):
         pixels, fingerprint = datasets.load_images(source)
     if len(pixels) < quality.FEWEST_IMAGES:
@@ -279,12 +286,12 @@ def measure(paths, metric, data, may_skip):
         started = time.monotonic()
         try:
             generator = load_generator(path, data)
+            drawn = generator.draw(generator.latents_of(range(1, metric.count + 1)))
         except UserError as error:
             if not may_skip or (path is paths[-1] and not rows):
                 raise
             console.print(f"left out: {error}", soft_wrap=True, markup=False)
             continue
-        drawn = generator.draw(generator.latents_of(range(1, metric.count + 1)))
         rows.append(report.Row(path, generator.fingerprint, metric.figures(drawn)))
         if rows[-1] is min(rows, key=report.rank):
             best_drawn = drawn

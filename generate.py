@@ -100,7 +100,9 @@ def check_outputs(options, numbers):
     if options.each:
         with cli.naming("--each"):
             folder = files.writable_folder(options.each)
-        names = {file_name(number) for number in numbers}
+        names = set(file_names(numbers))
+        if options.out and Path(options.out).name in names:
+            cli.require_distinct({"--each": folder / Path(options.out).name, "--out": options.out})
         others = sorted(path.name for path in folder.iterdir() if path.name not in names)
         if others:
             raise cli.UserError(f"--each {folder}: has other files in it ({others[0]}); name a new or empty folder")
@@ -133,15 +135,25 @@ def write_pictures(options, generator, numbers, pixels):
         sheet = images.grid(images.as_shown(pixels, generator.inverted), options.columns, labels)
         provenance.save_png(sheet, options.out, made_by)
     if options.each:
-        for number, image in zip(numbers, pixels, strict=True):
-            provenance.save_png(images.picture(image), Path(options.each) / file_name(number), made_by)
+        for name, image in zip(file_names(numbers), pixels, strict=True):
+            provenance.save_png(images.picture(image), Path(options.each) / name, made_by)
 
 
-def file_name(number):
-    """The name of a face's file in the folder of --each."""
-    if isinstance(number, int):
-        return f"face_{number:04d}.png"
-    return f"face_{number.stem}.png" if isinstance(number, Path) else f"face_value_{number}.png"
+def file_names(numbers):
+    """The names of faces' files in the folder of --each; photographs of one name in several folders get numbers."""
+    names, taken = {}, set()
+    for number in numbers:
+        if isinstance(number, int):
+            stem = f"{number:04d}"
+        else:
+            stem = number.stem if isinstance(number, Path) else f"value_{number}"
+        name, count = f"face_{stem}.png", 1
+        while name in taken and number not in names:
+            count += 1
+            name = f"face_{stem}_{count}.png"
+        names.setdefault(number, name)
+        taken.add(name)
+    return [names[number] for number in numbers]
 
 
 def output_folder(options):

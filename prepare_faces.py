@@ -40,7 +40,7 @@ def main():
     rows = merge(options) if options.merge else prepare(options)
     if not rows:
         print(
-            f"{options.out}: no images were kept (the .csv says why); change the options and add --overwrite",
+            f"{options.out}: no images were kept (the .csv says why); change the options and try again",
             file=sys.stderr,
         )
     # A shard may be empty, a whole data set may not.
@@ -112,10 +112,20 @@ def was_finished(out):
 
 def check_outputs(options):
     """Check before any work that all files can be written."""
-    overwrite = options.overwrite or resumable.is_finishing(options.out)
+    inputs = {"--attributes": options.attributes, **{f"--merge {path}": path for path in options.merge or []}}
+    for suffix in (".npz", ".csv"):
+        cli.require_distinct({"--out": options.out.with_suffix(suffix), **inputs})
+    overwrite = options.overwrite or resumable.is_finishing(options.out) or holds_nothing(options)
     with cli.naming("--out"):
         for suffix in (".npz", ".csv", ".png"):
             files.writable_path(options.out.with_suffix(suffix), overwrite=overwrite)
+
+
+def holds_nothing(options):
+    """Whether the file to write is there but without an image, as an earlier try leaves it; a shard may be so."""
+    with contextlib.suppress(ValueError):
+        return not options.shard and len(datasets.open_array(options.out)[1]) == 0
+    return False
 
 
 def merge(options):

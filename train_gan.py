@@ -5,7 +5,7 @@
 
 Writes generators, pictures, logs and the state for resuming into --out;
 docs/training.md explains the files and the options.
-Exit codes: 0 finished, 2 invalid command, 3 stopped by --on-collapse,
+Exit codes: 0 finished, 2 invalid command, 3 stopped since training failed,
 130 Ctrl-C and 143 SIGTERM, both with the state saved.
 Copy with it: facegan/common and training; also metrics, unless --no-quality.
 """
@@ -16,6 +16,7 @@ import dataclasses
 import functools
 import itertools
 import math
+import shlex
 
 from facegan.common import cli, datasets, files, hardware, images
 from facegan.training import presets
@@ -38,12 +39,13 @@ def main():
         return 0
     preset = chosen_preset(options)
     check_options(options, preset)
+    if not datasets.is_named(options.data):  # mistakes in it need not wait for Keras
+        choose_rows(*load_data(options)[:1], options)
     device, precision = start_backend(options)
 
-    from facegan.training import batches, checkpoints, devices, run_config
+    from facegan.training import batches, checkpoints, devices, run_config, run_writer
 
-    with cli.naming("DATA"):
-        pixels, fingerprint = datasets.load_images(options.data)
+    pixels, fingerprint = load_data(options)
     rows, held_out = choose_rows(pixels, options)
     schedule = plan(options, preset, len(rows))
     with cli.naming("--out"):
@@ -62,6 +64,7 @@ def main():
         with cli.naming("--out"):
             if devices.is_first() and not options.dry_run:
                 stack.enter_context(files.lock(out))
+                run_writer.check_outputs(out)
             differing = run_config.check_same_run(out, config)
         made = checkpoints.steps_made(out)
         if made > schedule.total and not options.dry_run:
@@ -243,6 +246,12 @@ def start_backend(options):
     return device, precision
 
 
+def load_data(options):
+    """The images of DATA and their fingerprint."""
+    with cli.naming("DATA"):
+        return datasets.load_images(options.data)
+
+
 def choose_rows(pixels, options):
     """Check the data's size and return (rows to train on, rows held out)."""
     from facegan.training import batches
@@ -364,7 +373,7 @@ def named_limits(config, real_count):
         if config.batch_size >= 4:
             remedies.append(f"--batch-size {config.batch_size // 4 * 2}")
         remedy = " or ".join(remedies) or "smaller images"
-        raise cli.UserError(f"--batch-size {config.batch_size}: {error}; try {remedy}") from error
+        raise cli.OutOfMemoryError(f"--batch-size {config.batch_size}: {error}; try {remedy}") from error
 
 
 def train(gan, batches, schedule, *, preset, config, out, make_metric):
@@ -375,21 +384,21 @@ def train(gan, batches, schedule, *, preset, config, out, make_metric):
     notes |= {"loss": config.loss, "inverted": preset.inverted and config.image_shape[-1] == 1}
     notes["prepared"] = datasets.shared_record(config.data)
     if devices.is_first():
-        writer = run_writer.RunWriter(
-            out, schedule, preset, notes, batches=batches, make_metric=make_metric, remedies=REMEDIES
-        )
+        settings = dataclasses.asdict(dataclasses.replace(config, held_out_rows=[]))  # these follow from the others
+        options = {"batches": batches, "make_metric": make_metric, "remedies": REMEDIES, "settings": settings}
+        writer = run_writer.RunWriter(out, schedule, preset, notes, **options)
     else:
         writer = run_writer.SilentWriter(out)
     try:
         loop.train(gan, batches, schedule, writer, on_collapse=config.on_collapse, save_minutes=config.save_minutes)
     except checkpoints.StateError as error:
         raise cli.UserError(f"--out {error}") from error
-    except recorder.CollapseError:
-        hint = "; --on-collapse restore would go back to an earlier state" if config.on_collapse == "stop" else ""
-        print(f"stopped by --on-collapse {config.on_collapse}{hint}")
+    except recorder.CollapseError as collapsed:
+        hint = "; --on-collapse restore would go back to an earlier state" if config.on_collapse != "restore" else ""
+        print(f"stopped: {collapsed.finding.kind}{hint}")
         return EXIT_COLLAPSED
     length = f"{schedule.total:,} steps, {schedule.total * batches.real_count / 1000:,.0f} kimg"
-    print(f"done: {length}; draw faces with: python generate.py {out} --faces 1-25 --out faces.png")
+    print(f"done: {length}; draw faces with: python generate.py {shlex.quote(str(out))} --faces 1-25 --out faces.png")
     return 0
 
 

@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import importlib.util
 import io
+import math
 import os
 import re
 import signal
@@ -27,6 +28,14 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 class UserError(ValueError):
     """A user's mistake. Its text is one line that names the option and the remedy."""
+
+
+class OutOfMemoryError(UserError):
+    """There is not enough memory."""
+
+
+class NotFiniteError(UserError):
+    """A network drew images with values that are NaN or infinite: its training had failed before it was saved."""
 
 
 class Terminated(BaseException):
@@ -79,6 +88,10 @@ def run(main):
     try:
         code = main()
         sys.stdout.flush()
+    except (OutOfMemoryError, MemoryError) as error:
+        memory = "the memory is not enough; ask for less at a time"
+        code = _report(error if isinstance(error, UserError) else memory)
+        _end_at_once(code)
     except (UserError, files.WriteError) as error:
         code = _report(error)
     except KeyboardInterrupt as stop:
@@ -101,6 +114,14 @@ def run(main):
 def _report(error):
     print(f"{Path(sys.argv[0]).name}: error: {_one_line(error)}", file=sys.stderr)
     return EXIT_USER_ERROR
+
+
+def _end_at_once(code):
+    """End a script's process without the libraries' cleaning up, which crashes where memory is short."""
+    if getattr(sys.modules["__main__"], "__file__", None) == sys.argv[0]:  # not in a test
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _one_line(error):
@@ -136,6 +157,19 @@ def naming(option):
 def _of_file(error):
     """An OSError as "PATH: reason"."""
     return f"{error.filename}: {error.strerror}" if error.filename else str(error)
+
+
+def require_distinct(paths):
+    """Raise UserError if two options name the same file: one would silently replace the other.
+
+    Args:
+        paths: a dictionary from options to paths, None for those left out.
+    """
+    seen = {}
+    for option, path in paths.items():
+        other = seen.setdefault(os.path.realpath(path), option) if path else option
+        if other != option:
+            raise UserError(f"{option} {path}: is the file of {other} too; name another")
 
 
 def require_rooms(rooms, purpose):
@@ -231,14 +265,16 @@ def integer(low, high=None):
 
 
 def number(low, high=None, above=False):
-    """An argparse type: a number from `low` (with `above`, more than `low`) to `high`, never NaN."""
+    """An argparse type: a number from `low` (with `above`, more than `low`) to `high`, never NaN or infinity."""
 
     def parse(text):
         try:
             value = float(text)
         except ValueError:
             raise ValueError(f"{text!r} is not a number") from None
-        if value != value or (above and value <= low):
+        if not math.isfinite(value):
+            raise ValueError(f"{text} is not a finite number")
+        if above and value <= low:
             raise ValueError(f"{text} is not more than {low}")
         return _in_range(value, text, low, high)
 

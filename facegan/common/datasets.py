@@ -43,11 +43,12 @@ class NpyHeader(NamedTuple):
         return math.prod(self.shape) * self.dtype.itemsize
 
 
-def open_array(path):
+def open_array(path, verified=False):
     """Open the array of a .npz: `arr_0`, else `x_train`, else the only one in it.
 
     Args:
         path: a .npz file; an uncompressed array is memory-mapped, read-only, and a compressed one is read.
+        verified: read it in any case, which checks its checksum.
 
     Returns:
         (name, array), with a name such as "arr_0".
@@ -62,7 +63,7 @@ def open_array(path):
             member = _choose(path, archive)
             with archive.open(member) as stream:
                 header = _read_npy_header(path, stream)
-                if member.compress_type == zipfile.ZIP_STORED:
+                if member.compress_type == zipfile.ZIP_STORED and not verified:
                     return member.filename[:-4], _map(path, _member_start(path, member) + stream.tell(), header)
                 return member.filename[:-4], _read(path, stream, header)
     except OSError as error:
@@ -109,9 +110,9 @@ def _read_npy_header(path, stream):
     try:
         header = ast.literal_eval(stream.read(length).decode("latin1"))
         shape, fortran, dtype = tuple(header["shape"]), bool(header["fortran_order"]), np.dtype(header["descr"])
-        if not all(isinstance(extent, int) and extent >= 0 for extent in shape):
+        if not all(type(extent) is int and extent >= 0 for extent in shape):  # True is an int as well
             raise ValueError("negative extent")
-    except (SyntaxError, ValueError, KeyError, TypeError):
+    except (SyntaxError, ValueError, KeyError, TypeError, RecursionError, MemoryError):
         raise ValueError(f"{path}: its array header is damaged") from None
     if dtype.hasobject:
         raise ValueError(f"{path}: holds pickled objects, which could run code when loaded; only plain arrays are read")
@@ -170,6 +171,12 @@ def shared_record(source):
     return records[0] if all(record == records[0] for record in records) else {}
 
 
+def is_named(source):
+    """Whether a data set is one of those that Keras downloads."""
+    paths = paths_of(source)
+    return len(paths) == 1 and str(paths[0]) in NAMED
+
+
 def load_images(source):
     """Open a data set by path or name.
 
@@ -187,7 +194,7 @@ def load_images(source):
         ValueError: there is no such file or name, it is not a set of images, or the download failed.
     """
     paths = paths_of(source)
-    if len(paths) == 1 and str(paths[0]) in NAMED:
+    if is_named(source):
         pixels = _download(str(paths[0]))
         return pixels, _fingerprint(pixels, zlib.crc32(np.ascontiguousarray(pixels)))
     paths = _in_order(paths)

@@ -3,13 +3,13 @@
 import importlib
 from pathlib import Path
 
-from facegan.common import cli, generators, images, latents
+from facegan.common import cli, generators, images, latents, provenance
 
 import numpy as np
 
 
 def parse(text):
-    """Read a list of faces such as "1-25,30,me.jpg".
+    """Read a list of faces such as "1-25,30,me.jpg", or "@list.txt", a file with one of these a line.
 
     Returns:
         A list of int, and of `Path` for photographs.
@@ -18,7 +18,7 @@ def parse(text):
         ValueError: an item is not valid; the message is one line that begins with it.
     """
     found = []
-    for piece in text.split(","):
+    for piece in _pieces(text):
         if not is_photograph(piece):
             found += latents.parse_faces(piece)
         elif Path(piece.strip()).is_file():
@@ -28,6 +28,16 @@ def parse(text):
         if len(found) > latents.MOST_FACES:
             raise ValueError(f"more than {latents.MOST_FACES:,} faces; draw them in several runs")
     return found
+
+
+def _pieces(text):
+    """The items of a list, with those of the files that it names; only there a photograph's name may have commas."""
+    for piece in text.split(","):
+        if piece.strip().startswith("@"):
+            listed = Path(piece.strip()[1:]).read_text(encoding="utf-8", errors="surrogateescape")
+            yield from (line for line in listed.split("\n") if line.strip())
+        else:
+            yield piece
 
 
 def is_photograph(text):
@@ -46,6 +56,7 @@ def add_arguments(parser, group=None):
     group = group or parser
     group.add_argument("--latents", metavar="NPZ", help="take faces from this file; face 12 is its row 12")
     add_truncation(group, 1.0)
+    provenance.add_argument(parser)
 
 
 def add_model(parser):

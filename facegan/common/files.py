@@ -39,6 +39,11 @@ def explained(path, before=""):
         raise WriteError(f"{path}: {reason}; {before}{remedy}") from None
 
 
+def printable(text):
+    r"""A text with a file's name in it, its undecodable bytes as \x escapes, so that it can be written as UTF-8."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 @contextlib.contextmanager
 def atomic_write(path, mode="wb", **kwargs):
     """Open a file for writing that appears at `path` when the block ends, and leaves no trace if the block raises.
@@ -159,7 +164,8 @@ def writable_path(path, suffixes=(), overwrite=True):
     """
     path = Path(path)
     if suffixes and path.suffix.lower() not in suffixes:
-        raise ValueError(f"{path}: must end in {' or '.join(suffixes)}")
+        after = " after a name" if path.name.lower() in suffixes else ""
+        raise ValueError(f"{path}: must end in {' or '.join(suffixes)}{after}")
     with explained(path):
         if path.is_dir():
             raise ValueError(f"{path}: is a folder; name a file in it")

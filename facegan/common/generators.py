@@ -187,6 +187,8 @@ def load_generator(path):
     fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
     notes = read_notes(path)
     prior = notes.get("latent_prior", notes.get("latents", "normal"))  # older files call it "latents"
+    if prior not in ("normal", "uniform"):
+        raise ValueError(f"{path}: was trained on latents of an unknown distribution, {str(prior)[:40]!r}")
     # Other grey generators with the range 0..1 are the MNIST tutorial's.
     grey = network.output_shapes[0][-1] == 1
     inverted = notes.get("inverted", grey and activation == "sigmoid")
@@ -243,10 +245,14 @@ def read_notes(path):
     """The notes that `save_model` or export.py stored in a file, or {} if there are none."""
     import h5py
 
-    if h5py.is_hdf5(path):
-        with h5py.File(path, "r") as file:
-            return json.loads(file.attrs.get(NOTES, "{}"))
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read(NOTES_MEMBER)) if NOTES_MEMBER in archive.namelist() else {}
-    return {}
+    notes = "{}"
+    try:
+        if h5py.is_hdf5(path):
+            with h5py.File(path, "r") as file:
+                notes = file.attrs.get(NOTES, "{}")
+        elif zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                notes = archive.read(NOTES_MEMBER) if NOTES_MEMBER in archive.namelist() else "{}"
+        return dict(json.loads(notes))
+    except (OSError, ValueError, TypeError, RuntimeError, zipfile.BadZipFile):
+        raise ValueError(f"{path}: its notes are damaged; copy or save it again") from None

@@ -12,6 +12,8 @@ import math
 import subprocess
 from pathlib import Path
 
+from facegan.common import cli
+
 import numpy as np
 from PIL import ExifTags, Image, ImageDraw, ImageFont
 
@@ -49,10 +51,19 @@ def to_images(pixels, pixel_range):
 
 
 def to_pixels(images, pixel_range):
-    """Convert images in a generator's range to pixels uint8: rounded, and clipped to 0..255; NaN becomes 0."""
+    """Convert images in a generator's range to pixels uint8: rounded, and clipped to 0..255.
+
+    Raises:
+        cli.NotFiniteError: a value is NaN or infinite; as pixels it would look like an image.
+    """
     low, scale = _range(pixel_range)
     values = (np.asarray(images, np.float32) - low) * scale
-    return np.clip(np.rint(np.nan_to_num(values)), 0, 255).astype(np.uint8)
+    if not np.isfinite(values).all():
+        raise cli.NotFiniteError(
+            "MODEL: draws images of NaN or infinity: its training failed before it was saved, or the latents are too "
+            "large; name an older generator, or other faces"
+        )
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
 def _range(pixel_range):
@@ -109,6 +120,12 @@ def layout(count, height, width, columns=None, labelled=True):
     return Layout(rows, columns, scale, cell_height=cell_height, cell_width=cell_width)
 
 
+def printable(text):
+    """A label as fonts can draw it: a photograph's name may contain line breaks, or bytes that are no text."""
+    text = str(text).encode("utf-8", "replace").decode("utf-8")
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def grid(pixels, columns=None, numbers=None):
     """Draw images in rows on white, each above its label.
 
@@ -132,13 +149,14 @@ def grid(pixels, columns=None, numbers=None):
         sheet.paste(picture(image).resize(tile_size, Image.Resampling.BICUBIC), (left, top))
         if numbers is not None:
             below = (left + tile_size[0] // 2, top + tile_size[1] + 2)
-            draw.text(below, str(numbers[k]), (INK,) * 3, _fitting_font(str(numbers[k]), tile_size[0]), "ma")
+            label = printable(numbers[k])
+            draw.text(below, label, (INK,) * 3, _fitting_font(label, tile_size[0]), "ma")
     return sheet
 
 
 def stack(pictures, captions=None):
     """Stack PIL pictures on white, aligned left, each under its caption ("" for none)."""
-    captions = captions or [""] * len(pictures)
+    captions = [printable(caption) for caption in captions or [""] * len(pictures)]
     heights = [CAPTION_SIZE + 12 if caption else 0 for caption in captions]
     text_widths = [math.ceil(font(CAPTION_SIZE).getlength(caption)) + 2 * GAP for caption in captions]
     width = max([*text_widths, *(picture.width for picture in pictures)])

@@ -2,9 +2,9 @@
 
 import itertools
 import re
-import zipfile
-import zlib
 from pathlib import Path
+
+from facegan.common import datasets
 
 import numpy as np
 
@@ -196,18 +196,13 @@ def read_latents(path):
     Raises:
         ValueError: the file is missing or holds something else.
     """
-    try:
-        # Opened here, since numpy leaves the file open when it is not a complete zip.
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as members:
-            latents = members[members.files[0]] if len(members.files) == 1 else None
-    except FileNotFoundError:
-        raise ValueError(f"{path}: no such file; generate.py saves such files") from None
-    except (ValueError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: cannot be read as .npz ({str(error).splitlines()[0]})") from None
-    if latents is None:
-        raise ValueError(f"{path}: must hold one array, arr_0, as in the files that generate.py saves")
+    if not Path(path).exists():
+        raise ValueError(f"{path}: no such file; generate.py saves such files")
+    _, latents = datasets.open_array(path, verified=True)
     if latents.ndim != 2 or latents.dtype.kind != "f" or not len(latents):
         raise ValueError(f"{path}: holds {latents.dtype} {latents.shape}, not latents (n, latent_dim) of floats")
+    with np.errstate(over="ignore"):
+        latents = latents.astype(np.float32)
     if not np.isfinite(latents).all():
-        raise ValueError(f"{path}: holds numbers that are infinite or NaN")
-    return latents.astype(np.float32)
+        raise ValueError(f"{path}: holds numbers that are infinite, NaN or too large")
+    return latents

@@ -54,6 +54,7 @@ OLD_CLASSES = {
     "Convolution2DTranspose": "Conv2DTranspose",
 }
 OLD_ARGUMENTS = {("LeakyReLU", "alpha"): "negative_slope"}
+SWITCHES = ("use_bias", "center", "scale", "keepdims")
 MODELS = ("Sequential", "Functional", "Model")
 
 
@@ -176,6 +177,8 @@ def _plain(name, key, value):
             raise ValueError(f"its layer {name} has an object as its {key}; code in files is never run")
     if isinstance(value, list):
         return [_plain(name, key, item) for item in value]
+    if isinstance(value, bool) and key not in SWITCHES:  # Python would take it for 1 or 0
+        raise ValueError(f"its layer {name} has {value} as its {key}, which is not a number; save it again")
     return value
 
 

@@ -15,10 +15,13 @@ from pathlib import Path
 from facegan.common.inference import Network
 from facegan.common.model_config import read_architecture
 
+import numpy as np
+
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 ZIP_SIGNATURE = b"PK"
 EXAMPLES = {"generator": ", such as a generator_model_*.h5", "discriminator": ""}
 EXTERNAL = "keeps its weights in other files, which are never opened; save the model again in one file"
+LARGEST_ARRAY = 1 << 31
 DAMAGED = "is damaged or cut short; copy or save it again"
 
 
@@ -220,7 +223,16 @@ def _array(group, path):
         raise ValueError(DAMAGED)
     if dataset.external or dataset.is_virtual:
         raise ValueError(EXTERNAL)
-    return dataset[()]
+    if dataset.nbytes > LARGEST_ARRAY:  # checked before memory is asked for: a small file can claim any size
+        raise ValueError(f"has weights of {dataset.nbytes >> 20:,} MB in one array, more than any network here needs")
+    array = dataset[()]
+    if array.dtype.kind not in "fiu":
+        raise ValueError(f"has weights of the type {array.dtype}, which are not real numbers; save it again")
+    with np.errstate(over="ignore"):
+        array = array.astype("float32")
+    if not np.isfinite(array).all():
+        raise ValueError("has weights that are NaN or infinite: its training had failed; name an older one")
+    return array
 
 
 def build_model(architecture):
@@ -262,7 +274,7 @@ def _set_weights(model, architecture, arrays):
         shapes, wanted = [array.shape for array in saved], [tuple(weight.shape) for weight in target.weights]
         if shapes != wanted:
             raise ValueError(f"has weights {shapes} for the layer {layer.name}, which needs {wanted}; save it again")
-        target.set_weights([array.astype("float32") for array in saved])
+        target.set_weights(saved)
 
 
 def _decoded(text):

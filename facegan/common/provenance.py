@@ -1,5 +1,6 @@
 """Pictures that record how they were made (command, model, faces), so that they can be made again."""
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -8,24 +9,43 @@ from facegan.common import files, images
 
 from PIL import PngImagePlugin
 
+LEFT_OUT = "--no-metadata"
+
+
+def add_argument(parser):
+    """Add --no-metadata to a parser."""
+    parser.add_argument(LEFT_OUT, action="store_true", help="do not put the command into pictures (it has no folders)")
+
 
 def record(generator, faces):
     """Record how a picture is made: the command line of this process, the generator and the faces.
 
+    Folders are left out, since their names may say who somebody is.
+
     Args:
         generator: a `generators.Generator`.
-        faces: the faces drawn, numbers or strings.
+        faces: the faces drawn, numbers, strings or paths of photographs.
 
     Returns:
         A dictionary of strings: "Software", "command", "model" (the file's name), "fingerprint" (that file's), "faces".
+        It is empty if the command line has --no-metadata.
     """
-    return {
+    if LEFT_OUT in sys.argv:
+        return {}
+    command = ["python", Path(sys.argv[0]).name, *map(_without_folders, sys.argv[1:])]
+    made_by = {
         "Software": "facegan",
-        "command": shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": shlex.join(command),
         "model": Path(generator.path).name,
         "fingerprint": generator.fingerprint,
-        "faces": ",".join(str(face) for face in faces),
+        "faces": ",".join(face.name if isinstance(face, Path) else str(face) for face in faces),
     }
+    return {name: files.printable(text) for name, text in made_by.items()}
+
+
+def _without_folders(word):
+    """An argument with the last part of each path in it, as in "name=0.5*me.jpg,12"."""
+    return re.sub(r"[^,=*]*[/\\]", "", word.rstrip("/\\"))
 
 
 def save_png(picture, path, made_by):

@@ -49,7 +49,8 @@ def parse_term(text, sign):
     match = _WEIGHT.fullmatch(body)
     weight, body = (float(match[1]), match[2].strip()) if match else (1.0, body.strip())
     is_direction = body.endswith(".npz") or "/" in body or re.fullmatch(r"[^\W\d][^,*]*", body)
-    if is_direction and not faces.is_photograph(body):
+    pieces = [piece.strip() for piece in body.split(",")]
+    if is_direction and not any(faces.is_photograph(piece) or piece.startswith("@") for piece in pieces):
         return Term(sign, weight, name.strip() or Path(body).stem, written=body)
     return Term(sign, weight, name.strip(), faces=faces.parse(body))
 

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import math
 import re
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Row:
 
 def rank(row):
     """What generators are sorted by, best first: how many times as far away as other real images they are."""
-    return row.figures.times_real
+    return row.figures.times_real if math.isfinite(row.figures.times_real) else math.inf
 
 
 def table(rows, metric):

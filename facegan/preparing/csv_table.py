@@ -4,6 +4,7 @@ import csv
 import io
 from pathlib import Path
 
+from facegan.common import files
 from facegan.preparing.detector import LANDMARKS
 from facegan.preparing.preparer import Entry
 
@@ -16,6 +17,8 @@ COLUMNS = [
     *("photo_width", "photo_height", "detail"),
 ]
 DIGEST = "digest"
+TEXTS = ("source", "detail")  # columns of texts that come from outside
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 class Manifest:
@@ -53,7 +56,11 @@ class Manifest:
         return to_text(self.columns, lines)
 
     def _line(self, photo, entry):
-        line = {"source": printable(photo.source), "status": entry.status, "detail": printable(entry.detail)}
+        line = {
+            "source": files.printable(photo.source),
+            "status": entry.status,
+            "detail": files.printable(entry.detail),
+        }
         if entry.box:
             line.update(zip(("left", "top", "width", "height"), entry.box, strict=True))
             line.update(confidence=f"{entry.face.confidence:.6f}", frontality=f"{entry.frontality:.3f}")
@@ -71,19 +78,26 @@ class Manifest:
 def to_text(columns, lines):
     """Lines, dictionaries by column, as the text of a csv; what they lack stays empty."""
     text = io.StringIO()
-    csv.DictWriter(text, columns, lineterminator="\n").writerows(lines)
+    quoted = ({**line, **{name: _quoted(line[name]) for name in TEXTS if name in line}} for line in lines)
+    csv.DictWriter(text, columns, lineterminator="\n").writerows(quoted)
     return text.getvalue()
 
 
-def printable(text):
-    r"""A file's name with its undecodable bytes as \x escapes, so that the csv is valid UTF-8."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def _quoted(text):
+    """A text that no spreadsheet takes for a formula, as OWASP's "CSV injection" advises: with an apostrophe before."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def read(path):
     """Yield the lines of a manifest as dictionaries of texts."""
     with Path(path).open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
+        for line in csv.DictReader(file):
+            yield {**line, **{name: unquoted(line[name]) for name in TEXTS if line.get(name)}}
+
+
+def unquoted(text):
+    """The text of a field of `TEXTS` as it was before it was written."""
+    return text.removeprefix("'")
 
 
 def landmarks_and_size(line):
@@ -115,5 +129,5 @@ class DuplicateFinder:
     def mark(self, photos):
         """Replace the entries of the `preparer.Photo`s that are duplicates."""
         for photo in photos:
-            if detail := self.detail(photo.digest, printable(photo.source)):
+            if detail := self.detail(photo.digest, files.printable(photo.source)):
                 photo.entries = [Entry("duplicate", detail)]

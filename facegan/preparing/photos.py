@@ -26,6 +26,7 @@ LARGEST_FILE = 1 << 28
 LARGEST_PHOTO = 89_478_485  # pixels, Pillow's own limit: 256 MiB as RGB
 LARGE_PHOTO = 1 << 24  # pixels
 STRIP = 64  # rows of a reduced photo
+PROBED = 1000  # lines of a list of which one must be an existing file: any text could be taken for a list
 # Raised by Pillow's decoders for damaged and for hostile files.
 DAMAGE = (OSError, EOFError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError,
           SyntaxError, zlib.error)  # fmt: skip
@@ -89,6 +90,8 @@ class PathList:
         if "\0" in text:
             raise ValueError(f"{path}: is not a folder, a .zip or a text file that lists photos")
         self.names = [line.strip() for line in text.splitlines() if line.strip()]
+        if self.names and not any(os.path.isfile(self.path.parent / name) for name in self.names[:PROBED]):  # noqa: PTH113
+            raise ValueError(f"{path}: lists no photos: there is no file {self.names[0][:80]}")
 
     def read(self, name):
         return read_file(self.path.parent / name)

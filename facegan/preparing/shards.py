@@ -2,7 +2,6 @@
 
 import collections
 import contextlib
-import csv
 from pathlib import Path
 
 from facegan.common import datasets, files
@@ -97,8 +96,7 @@ def _copy(shards, writer, file):
     columns, limit = shards[0].columns, shards[0].settings.limit
     duplicates = csv_table.DuplicateFinder() if csv_table.DIGEST in columns else None
     counts = collections.Counter()
-    manifest = csv.DictWriter(file, columns, lineterminator="\n")
-    manifest.writeheader()
+    file.write(csv_table.to_text(columns, [dict(zip(columns, columns, strict=True))]))
     for shard in shards:
         chosen = []
         for line in _without_duplicates(shard.lines(), duplicates):
@@ -108,7 +106,7 @@ def _copy(shards, writer, file):
                 chosen.append(int(line["row"]))
                 line["row"] = writer.rows + len(chosen) - 1
             counts[line["status"]] += 1
-            manifest.writerow(line)
+            file.write(csv_table.to_text(columns, [line]))
         for start in range(0, len(chosen), COPIED_ROWS):
             writer.write(np.asarray(shard.pixels[chosen[start : start + COPIED_ROWS]]))
     return counts

@@ -1,5 +1,6 @@
 """The full state of a training run on disk: the last three are kept, so that one is always complete and one is good."""
 
+import contextlib
 import json
 import zipfile
 import zlib
@@ -12,64 +13,88 @@ import numpy as np
 # Newest first. A run goes back to the third when it turns out that the newer two had already collapsed.
 NEW_NAME = "state_new.npz"
 NAMES = ("state.npz", "state_previous.npz", "state_oldest.npz")
+PROGRESS, SETTINGS = "progress", "settings"  # texts beside the numbered variables
+DAMAGE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+)  # what reading may raise
 
 
 class StateError(ValueError):
     """The states of a run folder cannot be read, or belong to other networks; the message begins with the folder."""
 
 
-def save_state(folder, variables, progress, rotate=True):
+def save_state(folder, variables, progress, rotate=True, settings=None):
     """Write the state and keep the two before it.
 
     Args:
         folder: the run folder.
         variables: list of Keras variables, in an order that is always the same for the same settings.
-        progress: a JSON value: the step, running sums, whatever else the run needs to resume.
+        progress: a dictionary of JSON: the "step", running sums, whatever else the run needs to resume.
         rotate: False replaces the newest state and keeps the older ones, for when the newest may turn out to be bad.
+        settings: JSON data, see `saved_settings`.
     """
     arrays = {f"{number:04d}": variable.numpy() for number, variable in enumerate(variables)}
-    newest, previous, oldest = (Path(folder) / name for name in NAMES)
+    texts = {PROGRESS: np.array(json.dumps(progress)), SETTINGS: np.array(json.dumps(settings))}
+    new = Path(folder) / NEW_NAME
     with files.explained(folder):
-        with files.atomic_write(newest.with_name(NEW_NAME)) as file:
-            np.savez(file, progress=np.array(json.dumps(progress)), **arrays)
-        if rotate:
-            if previous.exists():
-                previous.replace(oldest)
-            if newest.exists():
-                newest.replace(previous)
-        newest.with_name(NEW_NAME).replace(newest)
+        if new.exists():  # a process was killed before it had its place
+            _put_in_place(new)
+        with files.atomic_write(new) as file:
+            np.savez(file, **texts, **arrays)
+        _put_in_place(new, rotate)
 
 
-def load_state(folder, variables, before_step=None):
+def _put_in_place(new, rotate=True):
+    newest, previous, oldest = (new.with_name(name) for name in NAMES)
+    if rotate and newest.exists():
+        if previous.exists():
+            previous.replace(oldest)
+        newest.replace(previous)
+    new.replace(newest)
+
+
+def load_state(folder, variables, parse=dict, before_step=None):
     """Read the newest complete state into the variables, and report newer ones that are damaged.
 
     Args:
         folder: the run folder. variables: as given to `save_state`.
+        parse: a function of the progress that was saved; a state for which it raises KeyError, TypeError or ValueError
+            counts as damaged.
         before_step: if given, only a state whose progress["step"] is at most this is read.
 
     Returns:
-        The progress that was saved with it, or None if there is no such state.
+        The parsed progress, or None if there is no such state.
 
     Raises:
         StateError: there are states but none is complete, or they belong to other networks.
     """
-    damaged, found_any = [], False
+    shapes, damaged, of_others, found_any = [tuple(variable.shape) for variable in variables], [], [], False
     for path in _existing(folder):
-        found = _read(path)
+        found = _read(path, parse)
         if found is None:
             damaged.append(path.name)
             continue
-        found_any = True
         progress, arrays = found
+        if [array.shape for array in arrays] != shapes:
+            of_others.append(path.name)
+            continue
+        found_any = True
         if before_step is not None and progress["step"] > before_step:
             continue
-        if damaged:
-            print(f"note: {', '.join(damaged)} is incomplete or damaged: using an older state")
-        if [array.shape for array in arrays] != [tuple(variable.shape) for variable in variables]:
-            raise StateError(f"{folder}: {path.name} is of other networks; name another folder")
+        if damaged or of_others:
+            print(f"note: {', '.join(damaged + of_others)} is incomplete or damaged: using an older state")
         for variable, value in zip(variables, arrays, strict=True):
             variable.assign(value)
-        return progress
+        return parse(progress)
+    if of_others and not found_any:
+        raise StateError(f"{folder}: {of_others[0]} is of other networks; name another folder")
     if damaged and not found_any:
         raise StateError(f"{folder}: none of {', '.join(damaged)} can be read whole; name another folder")
     return None
@@ -93,16 +118,27 @@ def has_state(folder):
     return bool(_existing(folder))
 
 
+def saved_settings(folder):
+    """The settings that the newest readable state was saved with, or None if there are none."""
+    for path in _existing(folder):
+        with contextlib.suppress(*DAMAGE), path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return json.loads(str(file[SETTINGS]))
+    return None
+
+
 def _existing(folder):
     """The state files in a folder, newest first."""
     return [path for path in (Path(folder) / name for name in (NEW_NAME, *NAMES)) if path.exists()]
 
 
-def _read(path):
-    """(progress, arrays) of a state file, or None if its zip checksums show that it is truncated or damaged."""
+def _read(path, parse=dict):
+    """(progress, arrays) of a state file, or None if it is truncated or damaged, as its zip checksums show."""
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            progress = json.loads(str(file["progress"]))
-            return progress, [file[name] for name in sorted(file.files) if name != "progress"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError):
+            progress = json.loads(str(file[PROGRESS]))
+            if not isinstance(progress["step"], int) or progress["step"] < 0:
+                return None
+            parse(progress)
+            return progress, [file[name] for name in sorted(file.files) if name not in (PROGRESS, SETTINGS)]
+    except DAMAGE:
         return None

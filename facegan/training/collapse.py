@@ -60,7 +60,7 @@ class Watch:
     @property
     def suspect(self):
         """Whether some condition has begun to hold, so that the current state may turn out to be bad."""
-        return bool(self.state.since) or NOT_FINITE in self.state.reported
+        return bool(self.state.since)
 
     def observe(self, step, numbers):
         """Take in the values of a step.
@@ -70,12 +70,13 @@ class Watch:
             numbers: d_loss_real, d_loss_generated, g_loss and batch_diversity of that step.
 
         Returns:
-            A `Finding` the first time that a kind of failure is certain, otherwise None.
+            A `Finding` the first time that a kind of failure is certain, and every time that a loss is not finite;
+            otherwise None.
         """
         broken = [name for name in ("d_loss_real", "d_loss_generated", "g_loss") if not math.isfinite(numbers[name])]
         if broken:
             # The weights broke in the step before.
-            return self._report(NOT_FINITE, step - 1, f"{broken[0]} is no longer a finite number")
+            return Finding(NOT_FINITE, step - 1, f"since step {step - 1}: {broken[0]} is no longer a finite number")
         averages = self.state.averages
         for name in ("d_loss_real", "d_loss_generated", "batch_diversity"):
             before = averages.get(name, numbers[name])

@@ -32,10 +32,16 @@ class Table:
         self.block = block
         self.waiting = []
         self.columns = columns + tuple(name for name in _header(self.path) if name not in columns)
+        left = sum(1 for _ in _whole_lines(self.path)) - 1  # lines besides the header
         with files.atomic_write(self.path, "w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, self.columns, restval="", extrasaction="ignore")
             writer.writeheader()
-            writer.writerows(row for row in _whole_rows(self.path) if float(row["step"]) <= keep_to)
+            for row in _whole_rows(self.path):
+                left -= 1
+                if float(row["step"]) <= keep_to:
+                    writer.writerow(row)
+        if left > 0:
+            print(f"note: {self.path}: {left} damaged lines are left out")
 
     def add(self, row):
         """Append a row, a dictionary by column; values that are missing or None are left empty."""
@@ -60,18 +66,35 @@ def read_table(path):
 
 
 def _header(path):
-    return next(csv.reader(_whole_lines(path)), [])
+    """The names of the columns; none if the first line is damaged."""
+    names = _fields(next(_whole_lines(path), ""))
+    return names if "step" in names else []
 
 
 def _whole_rows(path):
-    """Yield the rows of a file as dictionaries of text; a run of many steps has too many to hold them all."""
-    return csv.DictReader(_whole_lines(path))
+    """Yield the rows of a file as dictionaries of text; a run of many steps has too many to hold them all.
+
+    Damaged lines are left out: those with another number of fields than the header, or whose step is not a number.
+    """
+    names = _header(path)
+    for line in _whole_lines(path):
+        row = dict(zip(names, fields, strict=True)) if len(fields := _fields(line)) == len(names) else {}
+        if isinstance(_value(row.get("step")), float):
+            yield row
+
+
+def _fields(line):
+    """The fields of one line, none if it is damaged: a stray quotation mark must not swallow the lines after it."""
+    try:
+        return next(csv.reader([line]), [])
+    except csv.Error:
+        return []
 
 
 def _whole_lines(path):
     if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            yield from (line for line in file if line.endswith("\n"))
+        with path.open(newline="\n", encoding="utf-8", errors="replace") as file:
+            yield from (line for line in file if line.endswith("\n") and "\0" not in line)
 
 
 def _text(value):
@@ -118,7 +141,8 @@ def _columns(path, names):
     columns = {name: array.array("d") for name in names}
     for row in _whole_rows(path):
         for name, values in columns.items():
-            values.append(float(row[name] or "nan"))
+            value = _value(row.get(name))
+            values.append(value if isinstance(value, float) else np.nan)
     return {name: np.array(values) for name, values in columns.items()}
 
 

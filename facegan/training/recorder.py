@@ -4,11 +4,12 @@ import dataclasses
 import sys
 import time
 
-from facegan.common.cli import Terminated
+from facegan.common.cli import NotFiniteError, Terminated
 from facegan.training import collapse, devices
 from facegan.training.logs import NUMBERS, duration
 
 import keras
+import numpy as np
 
 STEPS_BETWEEN_AGREEMENTS = 10  # steps after which several processes agree whether to stop
 MOST_RESTARTS = 3
@@ -49,7 +50,9 @@ class Progress:
 
     @classmethod
     def from_record(cls, record):
-        """Rebuild a `Progress` from what `dataclasses.asdict` gave."""
+        """Rebuild a `Progress` from what `dataclasses.asdict` gave; KeyError or TypeError if it is not that."""
+        for name in ("seconds", "sums", "summed"):  # without these, a resumed run would differ
+            record[name]
         return cls(**{**record, "watch": collapse.WatchState(**record["watch"])})
 
     def add(self, numbers):
@@ -87,7 +90,7 @@ class Recorder(keras.callbacks.Callback):
         self.only_warn = only_warn
         self.save_seconds = 60.0 * save_minutes
         self.stop = None
-        self.resume(writer.load_state(self.variables()))
+        self.resume(writer.load_state(self.variables(), Progress.from_record))
 
     def variables(self):
         """Every variable that a step reads or writes, in a fixed order: networks, random states, optimizers."""
@@ -95,10 +98,10 @@ class Recorder(keras.callbacks.Callback):
         owners = (gan.generator, gan.discriminator, gan.averaged_generator, gan.optimizer, gan.d_optimizer)
         return [gan.augment_seed.state, *(variable for owner in owners for variable in owner.variables)]
 
-    def resume(self, record):
-        """Continue from a saved state, or start the run; later rows of the tables are removed."""
-        self.progress = Progress.from_record(record) if record else Progress()
-        if record and self.step < self.schedule.total:
+    def resume(self, progress):
+        """Continue from a saved `Progress`, or start the run if it is None; later rows of the tables are removed."""
+        self.progress = progress or Progress()
+        if progress and self.step < self.schedule.total:
             print(f"resuming at step {self.step:,} of {self.schedule.total:,}", flush=True)
         self.watch = collapse.Watch(self.progress.watch, self.gan.objective.floor)
         if not self.only_warn:
@@ -175,10 +178,10 @@ class Recorder(keras.callbacks.Callback):
         self.printed_at = time.monotonic()
 
     def report(self, finding):
-        """Warn of a failure; raise it unless the run only warns."""
+        """Warn of a failure; raise it unless the run only warns. Nothing can be learned after NaN."""
         self.writer.warn(finding)
         self.progress.collapses.append(finding.kind)
-        if not self.only_warn:
+        if not self.only_warn or finding.kind == collapse.NOT_FINITE:
             self.log_epoch(self.progress.means())
             raise CollapseError(finding)
 
@@ -191,12 +194,13 @@ class Recorder(keras.callbacks.Callback):
         restarts = self.progress.restarts + 1
         if restarts > MOST_RESTARTS:
             return f"the run went back {MOST_RESTARTS} times already"
-        record = self.writer.load_state(self.variables(), before_step=finding.since - 1)
-        if record is None:
+        progress = self.writer.load_state(self.variables(), Progress.from_record, before_step=finding.since - 1)
+        if progress is None:
             return "no state was saved before the failure"
         devices.largest(0)  # waits for all processes: none may still be reading what is now removed
-        self.writer.discard_after(record["step"])
-        self.resume({**record, "best": self.progress.best, "collapses": self.progress.collapses, "restarts": restarts})
+        self.writer.discard_after(progress.step)
+        kept = {"best": self.progress.best, "collapses": self.progress.collapses}
+        self.resume(dataclasses.replace(progress, **kept, restarts=restarts))
         self.save_state()
         print(f"restarted with a new seed, {restarts} of {MOST_RESTARTS} times", flush=True)
         return None
@@ -204,6 +208,7 @@ class Recorder(keras.callbacks.Callback):
     def save_state(self):
         """Write the state from which the same command resumes."""
         self.synchronise()
+        self.check_weights()
         # If the newest state was saved while suspect, it is replaced; the good ones before it stay.
         replace = self.progress.suspect
         self.progress.seconds, self.progress.suspect = self.seconds(), self.watch.suspect
@@ -212,8 +217,23 @@ class Recorder(keras.callbacks.Callback):
 
     def save_generator(self):
         """Save the networks, draw faces, and return D's accuracies and G's metrics by name."""
-        self.progress.best, figures = self.writer.save_networks(self.gan, self.step, self.progress.best)
+        self.check_weights()
+        try:
+            self.progress.best, figures = self.writer.save_networks(self.gan, self.step, self.progress.best)
+        except NotFiniteError:
+            self.report_not_finite("the generator's images")
         return figures
+
+    def check_weights(self):
+        """Report weights that are not finite numbers, before they are saved: no loss has shown it yet."""
+        networks = (self.gan.generator, self.gan.discriminator, self.gan.averaged_generator)
+        if not all(np.isfinite(weight).all() for network in networks for weight in network.get_weights()):
+            self.report_not_finite("the weights")
+
+    def report_not_finite(self, what):
+        """Report and raise that something is not finite after the last step."""
+        sentence = f"since step {self.step}: {what} are no longer finite numbers"
+        self.report(collapse.Finding(collapse.NOT_FINITE, self.step, sentence))
 
     def synchronise(self):
         """Under JAX, `fit()` holds the state itself and updates the variables only when asked."""

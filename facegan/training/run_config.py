@@ -119,15 +119,16 @@ def check_same_run(folder, config):
         The names of the settings that differ, all of which may.
 
     Raises:
-        ValueError: its config.json has other settings, or cannot be read.
+        ValueError: its state has other settings, or it has none and config.json cannot be read.
     """
-    path = Path(folder) / NAME
-    if not path.exists() or not checkpoints.has_state(folder):
+    if not checkpoints.has_state(folder):
         return []
     try:
-        before = _flat(json.loads(path.read_text(encoding="utf-8")))
+        # The state's own settings count: config.json may be lost, or another run's.
+        saved = checkpoints.saved_settings(folder) or json.loads((Path(folder) / NAME).read_text(encoding="utf-8"))
+        before = _flat(saved)
     except (ValueError, TypeError, KeyError, AttributeError, OSError):
-        raise ValueError(f"{folder}: its {NAME} cannot be read; name another folder") from None
+        raise ValueError(f"{folder}: holds a run whose {NAME} cannot be read; name another folder") from None
     now = _flat(dataclasses.asdict(config))
     differing = [name for name in now if before.get(name, BEFORE.get(name)) != now[name]]
     refused = [name for name in differing if name not in MAY_DIFFER + NOTED]

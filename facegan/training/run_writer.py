@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 GIF_MILLISECONDS = 400
+FIXED_NAMES = ("config.json", "real.png", "log.csv", "steps.csv", "losses.png", "progress.gif")
 STEP_COLUMNS = ("step", *logs.NUMBERS)
 STEPS_PER_BLOCK = 50  # rows of steps.csv that are written at a time
 AVERAGE_FIGURE = "times_real_average"  # `times_real` of the generator_average_*.h5 beside the generator of the row
@@ -29,9 +30,11 @@ class RunWriter:
         make_metric: a function that makes the `quality.QualityMetric` of saved generators, or None to measure nothing;
             it is called when the first one is saved, since it reads thousands of real images.
         remedies: what to try, by kind of `collapse.Finding`.
+        settings: JSON data to store in every state, see `run_config.check_same_run`.
     """
 
-    def __init__(self, folder, schedule, preset, notes, *, batches, make_metric=None, remedies=None):
+    def __init__(self, folder, schedule, preset, notes, *, batches, make_metric=None, remedies=None, settings=None):
+        self.settings = settings
         self.folder = Path(folder)
         self.schedule = schedule
         self.preset = preset
@@ -48,14 +51,14 @@ class RunWriter:
 
             self.figures += (*quality.FIGURES, AVERAGE_FIGURE) if preset.saved == "trained" else quality.FIGURES
 
-    def load_state(self, variables, before_step=None):
+    def load_state(self, variables, parse, before_step=None):
         """See `checkpoints.load_state`."""
-        return checkpoints.load_state(self.folder, variables, before_step)
+        return checkpoints.load_state(self.folder, variables, parse, before_step)
 
     def save_state(self, variables, progress, rotate):
         """See `checkpoints.save_state`. The tables are complete up to a state's step."""
         self.steps.flush()
-        checkpoints.save_state(self.folder, variables, progress, rotate)
+        checkpoints.save_state(self.folder, variables, progress, rotate, self.settings)
 
     def discard_after(self, step):
         """See `checkpoints.discard_after`."""
@@ -161,9 +164,8 @@ class RunWriter:
             picture.save(file, "PNG")
         self.tensorboard.picture(step, "generated", np.asarray(picture))
         plots = sorted(self.folder.glob(f"{prefix}*.png"), key=self.schedule.step_of)
-        plots = [path for path in plots if _size(path) == picture.size]  # a run may resume with another grid
         with files.atomic_path(self.folder / "progress.gif") as path:
-            images.save_animation([Image.open(plot) for plot in plots], path, GIF_MILLISECONDS)
+            images.save_animation(_pictures(plots, picture.size), path, GIF_MILLISECONDS)
 
     def measure(self, saved, best, numbers):
         """Measure saved generators, and keep a copy of the file of the best so far.
@@ -195,9 +197,23 @@ class RunWriter:
             self.tensorboard.close()
 
 
-def _size(path):
-    with Image.open(path) as picture:
-        return picture.size
+def check_outputs(folder):
+    """Raise ValueError if one of the files of a run folder could not be written, before hours are spent."""
+    for name in (*FIXED_NAMES, *checkpoints.NAMES, checkpoints.NEW_NAME, generators.BEST_NAME):
+        files.writable_path(Path(folder) / name)
+    files.writable_folder(Path(folder) / "tensorboard")
+
+
+def _pictures(paths, size):
+    """Yield the pictures of a size, since a run may resume with another grid, without those that are damaged."""
+    for path in paths:
+        try:
+            with Image.open(path) as picture:
+                if picture.size == size:
+                    picture.load()
+                    yield picture
+        except Exception as error:  # Pillow raises many kinds
+            print(f"note: {path} cannot be read ({error}); it is left out of the animation")
 
 
 class SilentWriter:
@@ -212,9 +228,9 @@ class SilentWriter:
     def __init__(self, folder):
         self.folder = folder
 
-    def load_state(self, variables, before_step=None):
+    def load_state(self, variables, parse, before_step=None):
         """See `checkpoints.load_state`."""
-        return checkpoints.load_state(self.folder, variables, before_step)
+        return checkpoints.load_state(self.folder, variables, parse, before_step)
 
     def save_networks(self, gan, step, best):
         """Save and measure nothing."""

@@ -86,7 +86,9 @@ def test_help_shows_the_docstring_as_it_is_and_defaults_that_are_values(capsys):
     [
         (["--steps", "x"], "--steps: 'x' is not a whole number"),
         (["--steps", "0"], "--steps: 0 is not 1 or more"),
-        (["--scale", "nan"], "--scale: nan is not more than 0"),
+        (["--scale", "nan"], "--scale: nan is not a finite number"),
+        (["--scale", "inf"], "--scale: inf is not a finite number"),
+        (["--scale", "0"], "--scale: 0 is not more than 0"),
         (["--scale", "x"], "--scale: 'x' is not a number"),
         (["--scale", "5"], "--scale: 5 is not from 0 to 4"),
         (["--step", "3"], "unrecognized arguments: --step"),
@@ -142,3 +144,11 @@ def test_printing_to_a_full_disk_is_one_line(tmp_path):
 def test_printing_a_name_that_is_no_text_is_possible(tmp_path):
     result = run_script(tmp_path, "cli.run(lambda: print('a\\udcff.png'))")
     assert (result.returncode, result.stdout) == (0, "a\\udcff.png\n")
+
+
+@pytest.mark.parametrize("error", ["MemoryError", "cli.OutOfMemoryError('--batch-size 64: is too much')"])
+def test_without_memory_a_script_ends_in_one_line_before_libraries_can_crash(tmp_path, error):
+    crash = f"import atexit, os\natexit.register(os.abort)\ndef main():\n    raise {error}\ncli.run(main)"
+    result = run_script(tmp_path, crash)
+    assert result.returncode == 2
+    assert result.stderr.startswith("script.py: error: ") and result.stderr.count("\n") == 1

@@ -1,6 +1,6 @@
 """Pixel ranges and pictures."""
 
-from facegan.common import images
+from facegan.common import cli, images
 
 import drawing
 import numpy as np
@@ -18,9 +18,15 @@ def test_pixels_fill_the_range_and_come_back_unchanged(pixel_range, low, high):
     np.testing.assert_array_equal(images.to_pixels(scaled, pixel_range), ALL_VALUES)
 
 
-def test_to_pixels_rounds_and_clips_and_makes_nan_black():
-    drawn = np.array([-2, -1, -0.999, 0.0, 1, 5, np.nan, np.inf], np.float32)
-    assert images.to_pixels(drawn, "tanh").tolist() == [0, 0, 0, 128, 255, 255, 0, 255]
+def test_to_pixels_rounds_and_clips():
+    drawn = np.array([-2, -1, -0.999, 0.0, 1, 5], np.float32)
+    assert images.to_pixels(drawn, "tanh").tolist() == [0, 0, 0, 128, 255, 255]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_and_infinity_are_no_pixels(value):
+    with pytest.raises(cli.NotFiniteError, match="its training failed"):
+        images.to_pixels(np.array([0, value], np.float32), "tanh")
 
 
 def test_an_unknown_range_is_refused():

@@ -146,7 +146,7 @@ def test_files_that_are_damaged_pickled_or_missing_are_refused_in_one_line(tmp_p
     np.savez(tmp_path / "whole.npz", np.zeros((4, 100)))
     content = (tmp_path / "whole.npz").read_bytes()
     np.savez(tmp_path / "pickle.npz", np.array([{}], object))
-    np.savez(tmp_path / "two.npz", np.zeros((1, 2)), np.zeros((1, 2)))
+    np.savez(tmp_path / "two.npz", one=np.zeros((1, 2)), other=np.zeros((1, 2)))
     (tmp_path / "cut.npz").write_bytes(content[:1000])
     (tmp_path / "damaged.npz").write_bytes(content[:500] + bytes(100) + b"\x01" + content[601:])
     (tmp_path / "text.npz").write_text("latents")

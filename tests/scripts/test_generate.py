@@ -1,5 +1,7 @@
 """generate.py: what it draws, what it writes, what it refuses."""
 
+from pathlib import Path
+
 import generate
 from facegan.common import cli, generators, images, latents
 from facegan.metrics import face_features
@@ -88,7 +90,7 @@ def test_a_picture_records_how_to_make_it_again(monkeypatch, tmp_path, model):
     assert drawing.run(monkeypatch, generate, model, "--faces", "1-3", "--out", out) is None
     with Image.open(out) as picture:
         text = picture.text
-    assert text["command"] == f"python generate.py {model} --faces 1-3 --out '{out}'"
+    assert text["command"] == f"python generate.py {Path(model).name} --faces 1-3 --out 'a grid.png'"
     assert text["fingerprint"] == generators.load_generator(model).fingerprint
     assert text["faces"] == "1,2,3"
 
@@ -120,6 +122,9 @@ def test_truncation_scales_the_latents(monkeypatch, tmp_path, model):
         (["--faces", "4-2", "--out", "a.png"], "--faces"),
         (["--faces", "1-3"], "--out"),
         (["--out", "a.jpg"], "--out a.jpg: must end in .png"),
+        (["--out", ".png"], "--out .png: must end in .png after a name"),
+        (["--faces", "1-3", "--each", ".", "--out", "face_0002.png"], "--out face_0002.png: is the file of --each too"),
+        (["--faces", "@none.txt", "--out", "a.png"], "--faces: none.txt: No such file"),
         (["--out", "MODEL/a.png"], "--out"),
         (["--out", "a.png", "--columns", "0"], "--columns"),
         (["--out", "a.png", "--truncation", "0"], "--truncation"),

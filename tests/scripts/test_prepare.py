@@ -261,7 +261,7 @@ def test_photographs_without_a_face_give_exit_code_2_but_a_shard_may_have_none(t
     for name in ("a", "b"):
         Image.new("RGB", (64, 64)).save(tmp_path / "photos" / f"{name}.png")
     assert prepare(tmp_path / "photos", "--out", tmp_path / "f.npz") == 2
-    assert "no images were kept (the .csv says why); change the options and add --overwrite" in capsys.readouterr().err
+    assert "no images were kept (the .csv says why); change the options and try again" in capsys.readouterr().err
     assert prepare(tmp_path / "photos", "--out", tmp_path / "g.npz", "--shard", "1/2") is None
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from facegan.common import files
 from facegan.training import logs, recorder, run_writer
 
+import numpy as np
 import pytest
 import tiny
 from PIL import Image
@@ -167,3 +168,45 @@ def test_extending_a_run_whose_learning_rate_decays_prints_that_the_rate_follows
     assert "learning rate follows" not in capsys.readouterr().out
     assert train(monkeypatch, dataset, out, "--steps", "6", "--lr-decay", "0.5") == 0
     assert "learning rate follows the new length" in capsys.readouterr().out
+
+
+def test_a_state_continues_only_under_its_own_settings_whatever_became_of_the_config(
+    monkeypatch, tmp_path, dataset, capsys
+):
+    out = tmp_path / "run"
+    train(monkeypatch, dataset, out, "--epochs", "1")
+    (out / "config.json").unlink()
+    assert train(monkeypatch, dataset, out, "--seed", "5") == 2
+    assert "seed was 0, is 5" in capsys.readouterr().err
+    (out / "config.json").write_text("of another run")
+    assert train(monkeypatch, dataset, out, "--epochs", "2") == 0
+    assert "resuming at step 5 of 10" in capsys.readouterr().out
+    assert json.loads((out / "config.json").read_text())["epochs"] == 2
+
+
+def test_a_damaged_run_folder_resumes_and_says_what_is_left_out(monkeypatch, tmp_path, dataset, capsys):
+    out = tmp_path / "run"
+    train(monkeypatch, dataset, tmp_path / "whole")
+    train(monkeypatch, dataset, out, "--epochs", "2")
+    with (out / "log.csv").open("a") as log, (out / "steps.csv").open("a") as steps:
+        log.write("garbage\n")
+        steps.write("11,0.5,0.2")
+    (out / "generated_plot_e001.png").write_bytes((out / "generated_plot_e001.png").read_bytes()[:900])
+    (out / "losses.png").write_bytes(b"")
+    state = dict(np.load(out / "state.npz"))
+    np.savez(out / "state.npz", **{**state, "progress": np.array('{"step": -3}')})
+    assert train(monkeypatch, dataset, out) == 0
+    printed = capsys.readouterr().out
+    for said in ("log.csv: 1 damaged lines", "generated_plot_e001.png cannot be read", "state.npz is incomplete or"):
+        assert said in printed
+    assert "resuming at step 5 of 15" in printed
+    assert_same_run(tmp_path / "whole", out)
+
+
+@pytest.mark.parametrize("name", ["progress.gif", "log.csv", "state_new.npz"])
+def test_a_folder_in_the_place_of_a_file_is_refused_before_training(monkeypatch, tmp_path, dataset, capsys, name):
+    (tmp_path / "run" / name).mkdir(parents=True)
+    assert train(monkeypatch, dataset, tmp_path / "run") == 2
+    assert (
+        capsys.readouterr().err == f"train_gan.py: error: --out {tmp_path}/run/{name}: is a folder; name a file in it\n"
+    )

@@ -98,3 +98,27 @@ def test_without_rotation_only_the_newest_is_replaced(tmp_path):
     checkpoints.save_state(tmp_path, variables(3), {"step": 3}, rotate=False)
     assert checkpoints.load_state(tmp_path, variables(0))["step"] == 3
     assert checkpoints.load_state(tmp_path, variables(0), before_step=2)["step"] == 1
+
+
+@pytest.mark.parametrize("progress", [{"step": -1}, {"sums": {}}, {"step": "2"}, [2], None, {"step": 2, "sums": None}])
+def test_a_state_that_cannot_be_resumed_from_is_passed_over_for_the_one_before(tmp_path, progress, capsys):
+    save(tmp_path, 1)
+    checkpoints.save_state(tmp_path, variables(2), progress)
+    state = variables(0)
+    assert checkpoints.load_state(tmp_path, state, lambda record: dict(record["sums"])) == {"loss": 1.1}
+    assert values(state) == [1.0, 1.0]
+    assert "state.npz is incomplete or damaged: using an older state" in capsys.readouterr().out
+    if progress != {"step": 2, "sums": None}:
+        assert checkpoints.steps_made(tmp_path) == 1
+
+
+def test_a_state_that_lacks_a_variable_is_passed_over_for_the_one_before(tmp_path):
+    save(tmp_path, 1)
+    checkpoints.save_state(tmp_path, variables(2)[:1], {"step": 2})
+    assert checkpoints.load_state(tmp_path, variables(0))["step"] == 1
+
+
+def test_a_state_holds_its_settings(tmp_path):
+    assert checkpoints.saved_settings(tmp_path) is None
+    checkpoints.save_state(tmp_path, variables(1), {"step": 1}, settings={"seed": 3})
+    assert checkpoints.saved_settings(tmp_path) == {"seed": 3}

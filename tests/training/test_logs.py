@@ -122,3 +122,33 @@ def test_numbers_are_written_short(tmp_path, value):
     table.add({"step": value})
     assert logs.read_table(tmp_path / "t.csv")[0]["step"] == value
     assert not (tmp_path / "t.csv").read_text().splitlines()[1].split(",")[0].endswith(".0")
+
+
+GARBAGE = ["not a row at all", "50,0.1", 'x,"open quote,', "nine,1,2", "\0\0,1,2", "60,1,2,3,4", "\udc80\udcff"]
+
+
+def test_damaged_lines_are_left_out_and_their_number_is_said(tmp_path, capsys):
+    path = tmp_path / "t.csv"
+    table = logs.Table(path, COLUMNS, 0)
+    for step in (10, 20):
+        table.add({"step": step, "loss": 0.5})
+    lines = path.read_text().splitlines()
+    text = "\r\n".join([*lines[:2], *GARBAGE, lines[2], ""])
+    path.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+    assert [row["step"] for row in logs.read_table(path)] == [10, 20]
+    logs.Table(path, COLUMNS, 20)
+    assert path.read_text().splitlines() == lines
+    assert f"note: {path}: 6 damaged lines are left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\x00\xff\n" * 9, b"", b"\n", b"no,header\n1,2\n"])
+def test_a_table_that_is_something_else_begins_anew(tmp_path, content):
+    path = tmp_path / "t.csv"
+    path.write_bytes(content)
+    logs.Table(path, COLUMNS, 20).add({"step": 30})
+    assert [row["step"] for row in logs.read_table(path)] == [30]
+
+
+def test_curves_are_drawn_without_the_fields_that_are_damaged(tmp_path):
+    (tmp_path / "t.csv").write_text("step,g_loss\n10,0.5\n20,garbage\n")
+    logs.draw_losses(tmp_path / "t.csv", tmp_path / "losses.png")

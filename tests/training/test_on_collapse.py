@@ -1,7 +1,10 @@
 """What train_gan.py does when training collapses: warn, stop, or go back."""
 
-from facegan.training import logs, recorder
+from facegan.common import cli, generators
+from facegan.training import checkpoints, logs, recorder
 
+import numpy as np
+import pytest
 from short_runs import train
 
 
@@ -75,3 +78,52 @@ def test_restore_gives_up_after_three_times(monkeypatch, tmp_path, dataset):
         lambda watch, now, numbers: recorder.collapse.Finding("mode collapse", 6, "all alike") if now == 8 else None,
     )
     assert train(monkeypatch, dataset, tmp_path / "run", "--on-collapse", "restore") == 3
+
+
+def break_weights(monkeypatch, step):
+    """Make the averaged generator's weights NaN after a step, before any loss can show it."""
+    synchronise = recorder.Recorder.synchronise
+
+    def broken(self):
+        synchronise(self)
+        if self.step == step:
+            weights = self.gan.averaged_generator.get_weights()
+            self.gan.averaged_generator.set_weights([np.full_like(weight, np.nan) for weight in weights])
+
+    monkeypatch.setattr(recorder.Recorder, "synchronise", broken)
+
+
+@pytest.mark.parametrize("choice", ["warn", "stop"])
+def test_weights_of_nan_stop_the_run_and_are_never_saved_nor_ranked(monkeypatch, tmp_path, dataset, capsys, choice):
+    break_weights(monkeypatch, 10)
+    out = tmp_path / "run"
+    assert train(monkeypatch, dataset, out, "--on-collapse", choice) == 3
+    printed = capsys.readouterr()
+    assert "since step 10: the weights are no longer finite numbers; generator_model_001.h5 was saved" in printed.err
+    assert "lower --learning-rate" in printed.err
+    assert "stopped: not finite" in printed.out and "done" not in printed.out
+    assert not (out / "generator_model_002.h5").exists()
+    assert checkpoints.steps_made(out) == 5
+    assert logs.read_table(out / "log.csv")[-1]["collapse"] == "not finite"
+
+
+def test_a_learning_rate_beyond_all_bounds_ends_with_the_code_of_a_failure(monkeypatch, tmp_path, dataset, capsys):
+    out = tmp_path / "run"
+    assert train(monkeypatch, dataset, out, "--learning-rate", "1e30") == 3
+    assert "no generator was saved before that; lower --learning-rate" in capsys.readouterr().err
+    assert not checkpoints.has_state(out) and not list(out.glob("*.h5"))
+
+
+def test_images_of_nan_stop_the_run_without_becoming_the_best(monkeypatch, tmp_path, dataset, capsys):
+    draw = generators.KerasGenerator.draw
+    drawn = []
+
+    def broken(generator, latents):
+        drawn.append(len(latents))
+        if len(drawn) == 3:  # the start, the first epoch, the second
+            raise cli.NotFiniteError
+        return draw(generator, latents)
+
+    monkeypatch.setattr(generators.KerasGenerator, "draw", broken)
+    assert train(monkeypatch, dataset, tmp_path / "run") == 3
+    assert "the generator's images are no longer finite numbers; generator_model_001" in capsys.readouterr().err

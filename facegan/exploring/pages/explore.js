@@ -34,14 +34,14 @@ function copyCommand() {
 async function savePng() {
   const seen = whatIsSeen();
   const blob = await new Promise((resolve) => seenCanvas.toBlob(resolve, "image/png"));
-  const texts = {
+  const texts = page.record.Software && { // none with --no-metadata
     Software: page.record.Software,
     command: seen.commands(seen.file).join("\n"),
     model: page.record.model,
     fingerprint: page.record.fingerprint,
     faces: seen.faces.join(","),
   };
-  download(withTexts(new Uint8Array(await blob.arrayBuffer()), texts), `${seen.file}.png`, "image/png");
+  download(withTexts(new Uint8Array(await blob.arrayBuffer()), texts || {}), `${seen.file}.png`, "image/png");
 }
 
 function saveLatents() {
