@@ -14,9 +14,9 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "pretrained" / "README.md", *sorted(ROOT.glob("docs/*.md"))]
-PROGRAMS = [*sorted(ROOT.glob("*.py")), *sorted(ROOT.glob("benchmarks/*.py"))]
+PROGRAMS = [path for folder in (".", "benchmarks", "lessons") for path in sorted((ROOT / folder).glob("*.py"))]
 MODULES = sorted(path for path in (ROOT / "facegan").rglob("*.py") if path.name != "__init__.py")
-COMMAND = re.compile(r"python ((?:benchmarks/)?[a-z_]+\.py)((?: [^`\n|]*)?)")
+COMMAND = re.compile(r"python ((?:benchmarks/|lessons/)?[a-z_]+\.py)((?: [^`\n|]*)?)")
 
 
 def text_of(path):
@@ -58,7 +58,7 @@ def test_every_file_linked_to_is_there(page):
 def test_every_script_and_module_is_in_the_readme():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"\b[a-z_0-9]+\.py\b", text))
-    scripts = {path.name for path in ROOT.glob("*.py")}
+    scripts = {path.name for path in PROGRAMS if path.parent.name != "benchmarks"}
     assert sorted(({path.name for path in MODULES} | scripts) - named) == []
 
 
