@@ -20,7 +20,7 @@ def wheel(tmp_path_factory):
         shutil.copy(ROOT / name, checkout)
     for name in ("facegan", "pretrained"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("benchmarks", "docs", "tests"):  # what must not be taken for packages
+    for name in ("benchmarks", "docs", "lessons", "tests"):  # what must not be taken for packages
         (checkout / name).mkdir()
         (checkout / name / "module.py").touch()
     offline = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--wheel-dir", str(out)]

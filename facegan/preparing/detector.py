@@ -300,10 +300,10 @@ def check_packages():
         import cv2  # noqa: F401
     except ImportError as error:  # on slim systems opencv-python finds no libGL.so.1; the headless package needs none
         reason = (str(error) or "no reason given").splitlines()[0]
-        raise ValueError(
-            f"{needs} OpenCV, which cannot be imported ({reason}): "
-            "pip install opencv-python-headless, or install the system package libgl1"
-        ) from None
+        remedy = "pip install opencv-python-headless, or install the system package libgl1"
+        if sys.platform == "win32":
+            remedy = "install the Visual C++ redistributable, and on Windows N or KN the Media Feature Pack"
+        raise ValueError(f"{needs} OpenCV, which cannot be imported ({reason}): {remedy}") from None
 
 
 def _start_tensorflow(in_threads):

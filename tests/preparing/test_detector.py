@@ -1,6 +1,7 @@
 """Faces are detected where they are, the same ones alone as among other photos."""
 
 import io
+import sys
 
 from facegan.preparing import crops, preparer, pyramid
 from facegan.preparing import detector as detector_module
@@ -128,6 +129,13 @@ def test_every_face_of_a_photo_includes_those_found_without_asking_for_every_fac
     for faces, usual in zip(map(as_numbers, every), map(as_numbers, detector.detect(photos)), strict=True):
         assert all(face in faces for face in usual)
         assert [face[4] for face in faces] == sorted((face[4] for face in faces), reverse=True)
+
+
+def test_on_windows_another_remedy_is_named_for_opencv(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(ValueError, match="redistributable, and on Windows N or KN the Media Feature Pack"):
+        detector_module.check_packages()
 
 
 def test_no_photos_have_no_faces(detector):
