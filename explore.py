@@ -16,7 +16,6 @@ from pathlib import Path
 from facegan.common import cli, faces, files, generators, model_files, provenance
 from facegan.exploring import directions, formula, map_layout, page_network, web_pages
 
-LIKENESSES = map_layout.KINDS
 UNSUPERVISED = 10  # sliders for auto1, auto2, …
 MAPPED = 1_024
 MOST_MAPPED = 40_000  # of 80x80 pixels or wider: phones and some browsers show no picture of more than 16,000 a side
@@ -36,12 +35,13 @@ def main():
         saved = [formula.for_generator(term, generator) for term in terms]
     with cli.naming("MODEL"):
         network = page_network.describe(*model_files.read_model(generator.path))
+    studied = None if options.no_detector else draw_studied(generator)
     text = web_pages.explore_page(
         generator,
         network,
         faces=faces_of_page(source, shown, generator, out.parent),
-        sliders=sliders_of_page(options, saved, generator),
-        map_=draw_map(options, source, shown, generator, out.parent),
+        sliders=sliders_of_page(saved, studied, generator),
+        map_=draw_map(options, source, shown, studied, generator, out.parent),
         truncation=options.truncation,
         model=shlex.quote(str(options.model)) if options.model else "",
         options=shlex.join(["--latents", str(options.latents)]) if options.latents else "",
@@ -61,7 +61,7 @@ def parse_arguments():
     help_map = "faces on the map; 0 for no map"
     add("--map", type=cli.integer(0, MOST_MAPPED), default=MAPPED, metavar="N", help=help_map)
     help_like = "what makes faces neighbours on the map (default: face, or shape if these are no faces)"
-    add("--like", choices=LIKENESSES, help=help_like)
+    add("--like", choices=map_layout.KINDS, help=help_like)
     help_direction = "a slider for a direction that was saved, such as glasses (repeat as needed)"
     add("--direction", action="append", default=[], metavar="NAME", help=help_direction)
     help_detector = f"no sliders for {', '.join(directions.ATTRIBUTES)}; a map by shape"
@@ -117,13 +117,20 @@ def faces_of_page(source, shown, generator, folder):
     )
 
 
-def sliders_of_page(options, saved, generator):
+def draw_studied(generator):
+    """The pixels of the numbered faces that directions are fitted to, some of which the map needs too."""
+    from facegan.exploring import direction_search
+
+    return generator.draw(generator.latents_of(range(1, direction_search.STUDIED + 1)))
+
+
+def sliders_of_page(saved, studied, generator):
     """Sliders for the saved directions, for those found on faces, and for unsupervised ones."""
     sliders = {term.name: web_pages.Slider(term.name, term.direction.step, "named", term.written) for term in saved}
-    if not options.no_detector:
+    if studied is not None:
         from facegan.exploring import direction_search
 
-        for name, step in direction_search.search_all(generator).items():
+        for name, step in direction_search.search_all(generator, studied).items():
             found = f"--find-direction {name} --save-direction {name}.npz"
             sliders.setdefault(name, web_pages.Slider(name, step, "named", name, saved_by=found))
     for number, step in enumerate(unsupervised_steps(generator), start=1):
@@ -139,12 +146,15 @@ def unsupervised_steps(generator):
         return []
 
 
-def draw_map(options, source, shown, generator, folder):
+def draw_map(options, source, shown, studied, generator, folder):
     """Draw the faces of the map and lay them out, or None without --map."""
     labels = shown[: options.map] if shown else list(range(1, options.map + 1))
     if not options.map:
         return None
-    pixels = generator.draw(source.latents_of(labels, generator, folder))
+    if studied is not None and not shown and options.truncation == 1 and len(labels) <= len(studied):
+        pixels = studied[: len(labels)]
+    else:
+        pixels = generator.draw(source.latents_of(labels, generator, folder))
     order = map_layout.arrange(map_layout.describe(pixels, likeness(options, pixels)))
     return web_pages.Map(pixels, labels, order)
 

@@ -93,20 +93,19 @@ def search(generator, attribute, label=None):
     return Finding(attribute, step, explained, changes)
 
 
-def search_all(generator):
+def search_all(generator, pixels):
     """Fit directions to all of `directions.ATTRIBUTES` at once, the same ones that `search` fits one by one.
 
     Args:
-        generator: a `generators.Generator`.
+        generator: a `generators.Generator`. pixels: of its faces 1 to `STUDIED`, as it draws them.
 
     Returns:
         {attribute: step (latent_dim,) float32}, without those that follow no direction; empty if its images are not
         faces.
     """
-    points = generator.latents_of(range(1, STUDIED + 1))
-    pixels = generator.draw(points)
     if not quality.are_faces(pixels):
         return {}
+    points = generator.latents_of(range(1, STUDIED + 1))
     fresh_points = generator.latents_of(range(FIRST_FRESH, FIRST_FRESH + FRESH))
     fresh_values = measure(generator.draw(fresh_points))
     found = {}

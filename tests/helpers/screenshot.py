@@ -6,7 +6,7 @@ from pathlib import Path
 
 import browser
 
-SIZE = (1200, 720)
+SIZE = (1200, 800)
 SMILE = 1.5
 FACE = "82"
 # Nothing is left to draw, and the stage shows what is chosen.

@@ -185,8 +185,5 @@ if (page.map) {
     button.onclick = () => zoomMiddle(Number(button.dataset.zoom));
   }
   new ResizeObserver(fitMap).observe(byId("map"));
-  thumbnails.picture.onload = () => {
-    mapPlace.scale = 0;
-    show();
-  };
+  thumbnails.picture.addEventListener("load", showMap);
 }

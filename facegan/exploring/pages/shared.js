@@ -26,7 +26,7 @@ function toggleIn(list, item) {
 }
 
 // A number as Python's "%g" writes it.
-const short = (value) => String(Number(value.toFixed(2)));
+const short = (value) => String(Number(value.toPrecision(6)));
 
 function decoded(base64) {
   return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));

@@ -23,13 +23,22 @@ function cornerOf(place) {
 
 function faceCanvas(face) {
   const canvas = element("canvas", { width: WIDTH, height: HEIGHT });
-  const place = thumbnails.place.get(face);
-  if (place !== undefined && state.truncation === page.truncation && thumbnails.picture.complete) {
-    const { width, height } = page.map;
-    canvas.getContext("2d").drawImage(thumbnails.picture, ...cornerOf(place), width, height, 0, 0, WIDTH, HEIGHT);
-  }
+  drawThumbnail(canvas, face);
   return canvas;
 }
+
+function drawThumbnail(canvas, face) {
+  const place = thumbnails.place.get(face);
+  if (place === undefined || state.truncation !== page.truncation || !thumbnails.picture.complete) return;
+  const { width, height } = page.map;
+  canvas.getContext("2d").drawImage(thumbnails.picture, ...cornerOf(place), width, height, 0, 0, WIDTH, HEIGHT);
+}
+
+thumbnails.picture.addEventListener("load", () => {
+  for (const canvas of document.querySelectorAll(".tile canvas:not([data-shown])")) {
+    drawThumbnail(canvas, canvas.parentElement.dataset.face);
+  }
+});
 
 function paint(canvas, face, isWanted) {
   const truncation = state.truncation;
