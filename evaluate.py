@@ -286,7 +286,7 @@ def measure(paths, metric, data, may_skip):
         started = time.monotonic()
         try:
             generator = load_generator(path, data)
-            drawn = generator.draw(generator.latents_of(range(1, metric.count + 1)))
+            drawn = generator.in_keras().draw(generator.latents_of(range(1, metric.count + 1)))
         except UserError as error:
             if not may_skip or (path is paths[-1] and not rows):
                 raise

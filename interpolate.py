@@ -8,16 +8,18 @@ A list of faces may include photographs, as in 3,me.jpg: see docs/exploring.md.
 Copy with it: facegan/common; for photographs exploring, preparing and metrics.
 """
 
-import io
+import math
 
 from facegan.common import cli, faces, files, images, latents, provenance
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 CAPTIONS = {"lerp": "lerp: the straight line", "slerp": "slerp: the great circle"}
-CURVES_HEIGHT = 180  # pixels
-DOTS_PER_INCH = 100
+CURVES_HEIGHT, NARROWEST_CURVES = 180, 320  # pixels
+SMOOTHING = 4  # curves are drawn so many times larger and then reduced
+COLOURS = ("#1f77b4", "#d95f02")
+GRID = "#dddddd"
 
 
 def main():
@@ -164,25 +166,46 @@ def length_curves(paths, width):
     Returns:
         A PIL image, mode "RGB".
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+    lengths = {name: np.linalg.norm(path, axis=1) for name, path in paths.items()}
+    steps, longest = len(next(iter(lengths.values()))), 1.1 * max(map(np.max, lengths.values())) or 1.0
+    size = (max(width, NARROWEST_CURVES), CURVES_HEIGHT)
+    left, top, right, bottom = 34, 24, size[0] - 12, size[1] - 22  # the plot's edges
 
-    figure = Figure(figsize=(max(width, 320) / DOTS_PER_INCH, CURVES_HEIGHT / DOTS_PER_INCH), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    for name, path in paths.items():
-        axes.plot(np.arange(1, len(path) + 1), np.linalg.norm(path, axis=1), marker=".", label=name)
-    axes.set_ylim(bottom=0)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("step", fontsize=8)
-    axes.set_ylabel("length of the latent", fontsize=8)
-    axes.tick_params(labelsize=8)
-    axes.grid(alpha=0.3)
-    axes.legend(loc="lower right", fontsize=8)
-    memory = io.BytesIO()
-    figure.savefig(memory, dpi=DOTS_PER_INCH)
-    return Image.open(memory).convert("RGB")
+    def place(step, length):
+        return left + (right - left) * step / (steps - 1), bottom - (bottom - top) * length / longest
+
+    marks = {f"{length:g}": place(0, length) for length in ticks(longest)}
+    numbers = {str(step + 1): place(step, 0) for step in range(0, steps, math.ceil(steps / 20))}
+    sheet = Image.new("RGB", (size[0] * SMOOTHING, size[1] * SMOOTHING), "white")
+    draw = ImageDraw.Draw(sheet)
+
+    def line(points, colour, thickness):
+        points = [(x * SMOOTHING, y * SMOOTHING) for x, y in points]
+        draw.line(points, colour, round(thickness * SMOOTHING), "curve")
+
+    for _, y in marks.values():
+        line([(left, y), (right, y)], GRID, 1)
+    for x, _ in numbers.values():
+        line([(x, top), (x, bottom)], GRID, 1)
+    for colour, path in zip(COLOURS, lengths.values(), strict=False):
+        line([place(*point) for point in enumerate(path)], colour, 2)
+    sheet = sheet.resize(size, Image.Resampling.BOX)
+    draw, font = ImageDraw.Draw(sheet), images.font(11)
+    draw.text((left, top - 6), "length of the latent at each step", "black", font, "ls")
+    for text, (_, y) in marks.items():
+        draw.text((left - 5, y), text, "black", font, "rm")
+    for text, (x, _) in numbers.items():
+        draw.text((x, bottom + 5), text, "black", font, "ma")
+    for row, (colour, name) in enumerate(zip(COLOURS, lengths, strict=False)):
+        draw.text((right - 6, bottom - 8 - 16 * row), name, colour, font, "rs")
+    return sheet
+
+
+def ticks(highest):
+    """Round numbers from 0 to `highest`, three to seven of them."""
+    unit = 10.0 ** math.floor(math.log10(highest))
+    step = next(unit * part for part in (0.2, 0.5, 1, 2) if highest / (unit * part) < 7)
+    return np.arange(0, highest, step)
 
 
 if __name__ == "__main__":

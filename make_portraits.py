@@ -10,9 +10,10 @@ Copy with it: facegan/common.
 
 import io
 import shutil
+import sys
 from pathlib import Path
 
-from facegan.common import cli, faces, files, generators, latents
+from facegan.common import cli, faces, files, generators, inference, latents
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -72,18 +73,23 @@ def new_folder(path):
 
 def draw(generator, options, folder):
     """Draw and save the portraits, each with its own random state, so that it does not depend on the others."""
-    from rich.console import Console
-    from rich.progress import track
-
-    for first in track(range(1, options.count + 1, BATCH), "drawing", console=Console(stderr=True)):
+    for first in range(1, options.count + 1, BATCH):
+        if sys.stderr.isatty():
+            print(f"\rdrawing {first - 1:,} of {options.count:,}", end="", file=sys.stderr, flush=True)
         numbers = range(first, min(first + BATCH, options.count + 1))
         pixels = generator.draw(latents.truncate(generator.latents_of(numbers), options.truncation))
-        for number, face in zip(numbers, pixels, strict=True):
-            picture = portrait(face, np.random.default_rng([options.seed, number]))
+
+        def draw_one(row, numbers=numbers, pixels=pixels):
+            number = numbers[row]
+            picture = portrait(pixels[row], np.random.default_rng([options.seed, number]))
             comment = f"synthetic, no photograph: face {number} of {generator.path.name} {generator.fingerprint}"
             memory = io.BytesIO()  # see `images.save_gif`
             picture.save(memory, "JPEG", quality=JPEG_QUALITY, comment=comment)
             (folder / f"portrait_{number:04d}.jpg").write_bytes(memory.getbuffer())
+
+        inference.on_every_core(draw_one, len(numbers))
+    if sys.stderr.isatty():
+        print("\r", end="", file=sys.stderr)
 
 
 def portrait(face, random):

@@ -1,7 +1,7 @@
 """Generators on disk: find one in a run folder, load it and draw pixels, save models as `.h5`.
 
-A `Generator` draws with numpy: 25 faces are there before Keras would be imported. Its Keras model is built only for
-what needs gradients. A `KerasGenerator` draws with the Keras model that is being trained.
+A `Generator` draws with numpy: 25 faces are there before Keras would be imported. Where Keras is needed anyway, to
+train or to measure, a `KerasGenerator` draws: in two thirds of the time on a CPU, and far faster on an accelerator.
 """
 
 import dataclasses
@@ -75,6 +75,10 @@ class Generator:
         """The latents (n, latent_dim) float32 of numbered faces."""
         return latents_of_faces(numbers, self.latent_dim, self.latent_prior)
 
+    def in_keras(self):
+        """The same generator as a `KerasGenerator`, whose pixels differ by a level here and there."""
+        return KerasGenerator(self.path, self.model, self.latent_prior, self.pixel_range, self.inverted)
+
     def draw(self, latents):
         """Draw faces: latents (n, latent_dim) → pixels uint8 (n, height, width, channels)."""
         latents = np.ascontiguousarray(latents, np.float32)
@@ -89,10 +93,11 @@ class Generator:
 
 @dataclasses.dataclass(frozen=True)
 class KerasGenerator:
-    """A generator in training, which its Keras model draws, on the accelerator if there is one.
+    """A generator that draws with its Keras model, on the accelerator if there is one.
 
     Attributes:
-        path: where it is saved. model: latents (n, latent_dim) → images (n, height, width, channels), a Keras model.
+        path: its file, which may be yet to be written.
+        model: the Keras model, latents (n, latent_dim) → images (n, height, width, channels).
         latent_prior, pixel_range, inverted: as for `Generator`.
     """
 

@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-# Numbers in a convolution's temporary array: half a megabyte stays in a core's cache until it has been used.
-BLOCK = 2**17
+# Numbers in a convolution's temporary array: a megabyte stays in a core's cache until it has been used.
+BLOCK = 2**18
+FEW_FILTERS = 8
 LARGEST = 2**28  # numbers in an output, a gigabyte: more is a damaged file
 
 
@@ -468,57 +469,62 @@ def _gather(shape, kernel, strides, dilation, fits):
 
 
 def _scatter(shape, kernel, strides, dilation, output, before):
-    """A transposed convolution: one matrix product for all places of the kernel, whose parts are added where they fall.
+    """A transposed convolution: one matrix product for all places of the kernel, which are added where they fall.
 
     Args:
         shape: of the input. kernel: (height, width, filters, channels). output: its shape.
         before: how many rows and columns are cut off at the top and the left.
     """
     height, width, channels = shape
-    filters = output[2]
-    matrix = np.ascontiguousarray(kernel.transpose(3, 0, 1, 2).reshape(channels, -1))
-    at_once = max(1, BLOCK // (width * matrix.shape[1]))
-    down = _places(height, kernel.shape[0], strides[0], dilation[0], before[0], output[0], together=1)
-    across = _places(width, kernel.shape[1], strides[1], dilation[1], before[1], output[1], together=strides[1])
-    steps = (strides[0] * output[1] * filters * 4, strides[1] * filters * 4, 4)
+    rows, columns, filters, _ = kernel.shape
+    matrix = kernel.reshape(-1, channels)
+    at_once = max(1, BLOCK // (width * len(matrix)))
+    down = _places(height, rows, strides[0], dilation[0], before[0], output[0])
+    across = _places(width, columns, strides[1], dilation[1], before[1], output[1])
+    # numpy adds along what is adjacent in memory. With few filters, such as three colours, that must be the pixels.
+    planes = filters < FEW_FILTERS
+    matrix = np.ascontiguousarray(matrix if planes else matrix.T)
 
     def compute(x):
-        y = np.zeros(output, np.float32)
+        y = np.zeros((filters, *output[:2]), np.float32).transpose(1, 2, 0) if planes else np.zeros(output, np.float32)
         for first in range(0, height, at_once):
-            product = (x[first : first + at_once].reshape(-1, channels) @ matrix).reshape(-1, width, *kernel.shape[:3])
-            for row, _, top, bottom, shift in down:
-                top, bottom = max(top, first), min(bottom, first + len(product))
-                for column, count, left, right, offset in across:
-                    if top < bottom:
-                        part = product[top - first : bottom - first, left:right, row, column : column + count]
-                        place = (top * strides[0] + shift) * output[1] + left * strides[1] + offset
-                        target = np.ndarray(
-                            (bottom - top, right - left, count * filters), np.float32, y, place * filters * 4, steps
-                        )
-                        target += part.reshape(target.shape)
-        return y
+            block = x[first : first + at_once]
+            if planes:
+                product = matrix @ block.reshape(-1, channels).T
+                product = product.reshape(rows, columns, filters, -1, width).transpose(3, 4, 0, 1, 2)
+            else:
+                product = (block.reshape(-1, channels) @ matrix).reshape(-1, width, rows, columns, filters)
+            for row, top, bottom, shift in down:
+                top, bottom = max(top - first, 0), min(bottom - first, len(block))
+                if top < bottom:
+                    lines = y[_slice(top + first, bottom + first, strides[0], shift)]
+                    for column, left, right, offset in across:
+                        lines[:, _slice(left, right, strides[1], offset)] += product[
+                            top:bottom, left:right, row, column
+                        ]
+        return np.ascontiguousarray(y)
 
     return compute
 
 
-def _places(length, size, stride, dilation, before, output, together):
-    """Where the parts of a transposed convolution fall along an axis, in runs of up to `together` adjacent ones.
+def _slice(first, end, stride, shift):
+    """Where the numbers of the pixels `first` to `end` fall in the output."""
+    return slice(first * stride + shift, (end - 1) * stride + shift + 1, stride)
+
+
+def _places(length, size, stride, dilation, before, output):
+    """Where a transposed convolution's products fall along an axis: pixel j's at j · stride + shift.
 
     Returns:
-        For each run: the number of its first part, how many parts it has, the range (first, end) of the input pixels
-        for which it falls into the output, and `shift`: for input pixel j it begins at output pixel j · stride + shift.
+        For each place of the kernel: its number, the pixels (first, end) whose products fall into the output, and
+        `shift`.
     """
-    whole = (length - 1) * stride + (size - 1) * dilation + 1
-    if dilation > 1 or (output % stride and output < whole):
-        together = 1  # parts are apart, or the output's edge cuts a run
-    runs, number = [], 0
-    while number < size:
-        shift = number * dilation - before
-        count = min(together - shift % together, size - number)
-        first, end = max(0, -(shift // stride)), min(length, (output - count - shift) // stride + 1)
-        runs.append((number, count, first, end, shift))
-        number += count
-    return [run for run in runs if run[2] < run[3]]
+    shifts = [number * dilation - before for number in range(size)]
+    places = [
+        (number, max(0, -(shift // stride)), min(length, (output - 1 - shift) // stride + 1), shift)
+        for number, shift in enumerate(shifts)
+    ]
+    return [place for place in places if place[1] < place[2]]
 
 
 MERGING = ("Add", "Concatenate", "Multiply")

@@ -59,9 +59,8 @@ def load_model_file(path, expected="generator"):
     """
     with _explained(path):
         architecture, arrays = read_model(Path(path))
-        model = build_model(architecture)
+        model = build_model(architecture, arrays)
         _check_kind(expected, *([tensor.shape[1:] for tensor in ends] for ends in (model.inputs, model.outputs)))
-        _set_weights(model, architecture, arrays)
         return model
 
 
@@ -235,8 +234,12 @@ def _array(group, path):
     return array
 
 
-def build_model(architecture):
-    """Build the Keras model of an `Architecture`, with its large weights set to zero."""
+def build_model(architecture, arrays):
+    """Build the Keras model of an `Architecture` with these weights, lists of arrays by the layer's name.
+
+    Raises:
+        ValueError: Keras cannot build it, or the weights do not fit; the message is one line.
+    """
     import keras
 
     by_name = {layer.name: layer for layer in architecture.layers}
@@ -257,9 +260,11 @@ def build_model(architecture):
 
     try:
         inputs, outputs = ([tensor(name) for name in names] for names in (architecture.inputs, architecture.outputs))
-        return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs if len(outputs) > 1 else outputs[0])
+        model = keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs if len(outputs) > 1 else outputs[0])
     except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
         raise ValueError(f"describes a network that cannot be built: {_first_line(error)}") from error
+    _set_weights(model, architecture, arrays)
+    return model
 
 
 def _zeros(layer):

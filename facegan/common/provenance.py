@@ -54,7 +54,8 @@ def save_png(picture, path, made_by):
     for name, text in made_by.items():
         chunks.add_itxt(name, text)
     with files.atomic_path(path) as temporary:
-        picture.save(temporary, format="PNG", pnginfo=chunks)
+        # A sixth of the time of the usual level 6 for a seventh more bytes; faces hardly compress.
+        picture.save(temporary, format="PNG", pnginfo=chunks, compress_level=1)
 
 
 def save_animation(frames, path, made_by, milliseconds):

@@ -1,12 +1,15 @@
 """What the face detector's last network sees in an image: 256 features, and how sure it is of a face.
 
-The network is O-Net of Zhang et al. 2016 with the weights that come with the `mtcnn` package, rebuilt in plain Keras so
-that it runs on any backend, without TensorFlow.
+The network is O-Net of Zhang et al. 2016 with the weights that come with the `mtcnn` package. Numpy computes it, so the
+features are the same under every backend, and without one; its Keras model is for what needs gradients or its layers.
 """
 
 import functools
 import importlib.util
 from pathlib import Path
+
+from facegan.common import inference, model_files
+from facegan.common.model_config import Architecture, Layer
 
 import numpy as np
 from PIL import Image
@@ -14,7 +17,6 @@ from PIL import Image
 FEATURES = 256
 SIDE = 48  # O-Net's input, in pixels
 FACE_THRESHOLD = 0.8  # the last stage of the mtcnn package keeps a face whose score is above it
-BATCH = 256
 
 
 def face_features(pixels):
@@ -36,7 +38,7 @@ def face_scores(pixels):
 
 def face_log_odds(pixels):
     """`face_scores` as log odds, (n,) float32: these still rank good faces, whose scores all round to 1."""
-    kernel, bias = detector_network().layers[-1].get_weights()
+    kernel, bias = _package_weights()[-2:]
     logits = face_features(pixels) @ kernel + bias
     return logits[:, 1] - logits[:, 0]
 
@@ -62,70 +64,75 @@ def features_and_scores(pixels):
         raise ValueError(f"pixels must be uint8 (n, height, width, 1 or 3), not {pixels.dtype} {pixels.shape}")
     features = np.empty((len(pixels), FEATURES), np.float32)
     scores = np.empty(len(pixels), np.float32)
-    for start in range(0, len(pixels), BATCH):
-        # Every batch has the same shape, the last one padded: each new shape would be compiled.
-        batch = np.zeros((BATCH, SIDE, SIDE, 3), np.float32)
-        part = pixels[start : start + BATCH]
-        batch[: len(part)] = detector_input(part)
-        rows = slice(start, start + len(part))
-        layer, classes = detector_network().predict_on_batch(batch)
-        features[rows], scores[rows] = layer[: len(part)], classes[: len(part), 1]
+    network = _network()
+
+    def look(row):
+        features[row], (_, scores[row]) = network(detector_input(pixels[row]))
+
+    inference.on_every_core(look, len(pixels))
     return features, scores
 
 
-def detector_input(pixels):
-    """Pixels of any size as O-Net takes them: (n, 48, 48, 3) float32 in −1..1, antialiased where they shrink."""
-    small = np.empty((len(pixels), SIDE, SIDE, 3), np.uint8)
-    for k, image in enumerate(pixels):
-        colour = np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
-        small[k] = Image.fromarray(np.ascontiguousarray(colour)).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    return (small.astype(np.float32) - 127.5) / 128
+def detector_input(image):
+    """An image of any size, uint8, as O-Net takes it: (48, 48, 3) float32 in −1..1, antialiased where it shrinks."""
+    colour = np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
+    small = Image.fromarray(np.ascontiguousarray(colour)).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    return (np.asarray(small, np.float32) - 127.5) / 128
 
 
 @functools.cache
-def detector_network():
-    """O-Net as a Keras model from (n, 48, 48, 3) images, as `detector_input` makes them, to features and classes.
-
-    Returns:
-        keras.Model with two outputs, float32 under any precision policy: (n, 256) features, and (n, 2) probabilities
-        of no face and of a face.
+def _network():
+    """O-Net from an image, as `detector_input` makes it, to 256 features, and the probabilities of no face and a face.
 
     Raises:
         ModuleNotFoundError: the mtcnn package, whose weights these are, is missing.
     """
+    return inference.Network(*_architecture_and_weights())
+
+
+@functools.cache
+def detector_network():
+    """O-Net as a Keras model with the same two outputs, float32 under any precision policy, not trainable.
+
+    It has no random weights and no names numbered by Keras, since a run that is measured must train exactly like one
+    that is not: a random initializer would advance Python's random state, a name change those of later networks.
+    """
     import keras
 
-    # Zeros and fixed names, since a run that is measured must train exactly like one that is not: a random initializer
-    # would advance Python's random state, and a name numbered by Keras would change those of later networks.
-    layers = keras.layers
-    common = {"dtype": "float32"}
-
-    def convolve(x, number, filters, kernel):
-        x = layers.Conv2D(filters, kernel, kernel_initializer="zeros", name=f"onet_conv{number}", **common)(x)
-        return layers.PReLU(shared_axes=(1, 2), name=f"onet_prelu{number}", **common)(x)
-
-    def pool(x, number, size, padding):
-        return layers.MaxPooling2D(size, 2, padding, name=f"onet_pool{number}", **common)(x)
-
-    images = keras.Input((SIDE, SIDE, 3), name="onet_images", dtype="float32")
-    x = pool(convolve(images, 1, 32, 3), 1, 3, "same")
-    x = pool(convolve(x, 2, 64, 3), 2, 3, "valid")
-    x = pool(convolve(x, 3, 64, 3), 3, 2, "same")
-    x = convolve(x, 4, 128, 2)
-    x = layers.Permute((2, 1, 3), name="onet_transpose", **common)(x)  # the weights expect columns before rows
-    x = layers.Flatten(name="onet_flatten", **common)(x)
-    x = layers.Dense(FEATURES, kernel_initializer="zeros", name="onet_fc5", **common)(x)
-    features = layers.PReLU(name="onet_prelu5", **common)(x)
-    classes = layers.Dense(2, "softmax", kernel_initializer="zeros", name="onet_fc6_3", **common)(features)
-    model = keras.Model(images, (features, classes), name="onet")
-    weights = _package_weights()
-    model.set_weights(weights[:15] + weights[19:])  # without the heads for box and landmarks
+    model = model_files.build_model(*_architecture_and_weights())
     model.trainable = False
     if keras.backend.backend() == "tensorflow":
         model.jit_compile = False  # XLA halves the speed on a CPU
     return model
 
 
+def _architecture_and_weights():
+    """O-Net's `Architecture`, without the heads for box and landmarks, and its arrays by the layer's name."""
+    layers = [Layer("onet_images", "InputLayer", "InputLayer", {"shape": (SIDE, SIDE, 3)})]
+    arrays = {}
+    saved = iter(_package_weights()[:15] + _package_weights()[-2:])
+
+    def add(name, class_name, count=0, **arguments):
+        layers.append(Layer(f"onet_{name}", class_name, class_name, arguments, (layers[-1].name,)))
+        arrays[layers[-1].name] = [next(saved) for _ in range(count)]
+
+    pools = (3, "same"), (3, "valid"), (2, "same"), None
+    for number, (filters, kernel, pool) in enumerate(zip((32, 64, 64, 128), (3, 3, 3, 2), pools, strict=True), 1):
+        add(f"conv{number}", "Conv2D", 2, filters=filters, kernel_size=kernel)
+        add(f"prelu{number}", "PReLU", 1, shared_axes=[1, 2])
+        if pool:
+            add(f"pool{number}", "MaxPooling2D", pool_size=pool[0], strides=2, padding=pool[1])
+    add("flatten", "Flatten")
+    add("fc5", "Dense", 2, units=FEATURES)
+    add("prelu5", "PReLU", 1)
+    add("fc6_3", "Dense", 2, units=2, activation="softmax")
+    # The package's weights expect columns before rows.
+    kernel = arrays["onet_fc5"][0]
+    arrays["onet_fc5"][0] = kernel.reshape(3, 3, -1, FEATURES).transpose(1, 0, 2, 3).reshape(kernel.shape)
+    return Architecture(layers, ("onet_images",), ("onet_prelu5", "onet_fc6_3")), arrays
+
+
+@functools.cache
 def _package_weights():
     """The arrays of O-Net, in the order of its layers, read without importing the package, which imports TensorFlow."""
     package = importlib.util.find_spec("mtcnn")

@@ -1,9 +1,12 @@
 """Finding, loading and saving generators."""
 
+import dataclasses
+
 from facegan.common import generators, images
-from facegan.training import networks
+from facegan.training import networks, presets
 
 import keras
+import keras2_files
 import numpy as np
 import pytest
 import tiny
@@ -78,6 +81,33 @@ def test_a_face_has_the_same_pixels_alone_as_among_others(tmp_path):
     many = generator.draw(latents)
     assert (many.shape, many.dtype) == ((70, 16, 16, 3), np.uint8)
     np.testing.assert_array_equal(generator.draw(latents[66:67]), many[66:67])
+
+
+def narrow(preset):
+    """A preset with an eighth of the filters."""
+    blocks, layers = (
+        tuple((max(1, filters // 8), kernel) for filters, kernel in part)
+        for part in (preset.upsampling_blocks, preset.stem_layers)
+    )
+    return dataclasses.replace(preset, stem=preset.stem // 8, upsampling_blocks=blocks, stem_layers=layers)
+
+
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_a_generator_of_every_preset_draws_within_one_level_of_keras_from_any_kind_of_file(tmp_path, name):
+    preset = narrow(presets.PRESETS[name])
+    model = networks.build_generator(preset, preset.image_shape)
+    random = np.random.RandomState(1)
+    model.set_weights([2 * w + random.uniform(0, 0.1 if w.ndim == 1 else 0.01, w.shape) for w in model.get_weights()])
+    generators.save_model(model, tmp_path / "keras3.h5", {})
+    keras.saving.save_model(model, tmp_path / "keras3.keras")
+    keras2_files.write_keras2_h5(model, tmp_path / "keras2.h5", keras2_files.GRAPH)
+    latents = random.standard_normal((5, preset.latent_dim))
+    wanted = generators.KerasGenerator(None, model, "normal", preset.output, inverted=False).draw(latents)
+    assert wanted.std() > 5
+    for path in sorted(tmp_path.iterdir()):
+        drawn = generators.load_generator(path).draw(latents)
+        difference = np.abs(drawn.astype(int) - wanted)
+        assert difference.max() <= 1 and difference.mean() < 1e-3, path.name
 
 
 def test_different_files_have_different_fingerprints(tmp_path):

@@ -31,7 +31,7 @@ LAUNCHES = {
 def start(environment, *words):
     """Start scripts under JAX on a machine that has no TensorFlow."""
     return subprocess.Popen(
-        [sys.executable, HELPERS / "without_tensorflow.py", *map(str, words)],
+        [sys.executable, HELPERS / "without_packages.py", "tensorflow", *map(str, words)],
         env={**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
