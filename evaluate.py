@@ -93,7 +93,7 @@ def measure_discriminator(options):
         return images.to_images(data.pixels[rows], pixel_range)
 
     def generated_images(faces):
-        return images.to_images(generator.draw(generator.latents_of(faces)), pixel_range)
+        return images.to_images(generator.in_keras().draw(generator.latents_of(faces)), pixel_range)
 
     generated = answers(range(1, options.count + 1), generated_images) if generator else None
     # A probability is above 0.5 where a score is above 0.

@@ -92,12 +92,19 @@ def narrow(preset):
     return dataclasses.replace(preset, stem=preset.stem // 8, upsampling_blocks=blocks, stem_layers=layers)
 
 
+def stirred(weight, random):
+    """Other weights of the same shape, with which every layer's output is of about the same size."""
+    if weight.ndim == 1:
+        return weight + random.uniform(0, 0.1, weight.shape)
+    return random.standard_normal(weight.shape) * 2 / np.sqrt(np.prod(weight.shape[:-2]) * max(weight.shape[-2:]))
+
+
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_a_generator_of_every_preset_draws_within_one_level_of_keras_from_any_kind_of_file(tmp_path, name):
     preset = narrow(presets.PRESETS[name])
     model = networks.build_generator(preset, preset.image_shape)
     random = np.random.RandomState(1)
-    model.set_weights([2 * w + random.uniform(0, 0.1 if w.ndim == 1 else 0.01, w.shape) for w in model.get_weights()])
+    model.set_weights([stirred(weight, random) for weight in model.get_weights()])
     generators.save_model(model, tmp_path / "keras3.h5", {})
     keras.saving.save_model(model, tmp_path / "keras3.keras")
     keras2_files.write_keras2_h5(model, tmp_path / "keras2.h5", keras2_files.GRAPH)
