@@ -125,7 +125,8 @@ def load_discriminator(options):
         model = model_files.load_model_file(path, "discriminator")
         generator = generators.load_generator(others[0]) if others else None
     if data.pixels.shape[1:] != model.input_shape[1:]:
-        raise UserError(f"--data {data.source}: its images are not of the size that {path} takes; name other data")
+        names = " ".join(data.source)
+        raise UserError(f"--data {names}: its images are not of the size that {path} takes; name other data")
     if generator and (generator.height, generator.width, generator.channels) != model.input_shape[1:]:
         raise UserError(f"MODEL {others[0]}: its images are not of the size that {path} takes; name another generator")
     return path, model, generator, data

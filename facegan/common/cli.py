@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import importlib.util
 import io
+import logging
 import math
 import os
 import re
@@ -196,6 +197,7 @@ def require_packages(packages, purpose):
 
 def import_keras():
     """Import Keras with its backend, without their messages, and return the module."""
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns where several networks draw in one process
     with without_messages():
         try:
             import keras

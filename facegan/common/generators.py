@@ -122,8 +122,14 @@ class KerasGenerator:
 
 
 def predict(model, inputs):
-    """The outputs of a Keras model for inputs (n, …), both float32 numpy arrays."""
-    return np.concatenate([model.predict_on_batch(batch) for batch in _padded_batches(inputs)])[: len(inputs)]
+    """The outputs of a Keras model in inference mode for inputs (n, …), both float32 numpy arrays.
+
+    The model is called as it is, since compiling it takes longer than some hundred inputs do.
+    """
+    import keras
+
+    outputs = [keras.ops.convert_to_numpy(model(batch, training=False)) for batch in _padded_batches(inputs)]
+    return np.concatenate(outputs)[: len(inputs)]
 
 
 def _padded_batches(inputs):
