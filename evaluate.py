@@ -193,10 +193,11 @@ class Data:
 def load_data(source, configs):
     if source is None:
         raise UserError("--data: name the .npz of real images; there is no config.json beside the model that names it")
-    if datasets.is_named(source):
-        cli.import_keras()  # quietly, before Keras downloads it
     with cli.naming("--data"):
+        if datasets.is_named(source):
+            cli.import_keras()
         pixels, fingerprint = datasets.load_images(source)
+        cli.import_keras()  # quietly, before the features need it
     if len(pixels) < quality.FEWEST_IMAGES:
         raise UserError(f"--data: holds {len(pixels)} images, too few to compare with; use a larger data set")
     return Data(datasets.paths_of(source), fingerprint, pixels, held_out_rows(configs, pixels, fingerprint))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from facegan.common import files
 
+BACKENDS = ("tensorflow", "jax", "torch")
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
@@ -87,6 +88,7 @@ def run(main):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text
     name = Path(sys.argv[0]).name
     try:
+        _check_backend()
         code = main()
         sys.stdout.flush()
     except (OutOfMemoryError, MemoryError) as error:
@@ -110,6 +112,13 @@ def run(main):
         code = _report(f"{error.filename or 'output'}: the disk is full; make room and run the same command again")
         _discard_output()
     sys.exit(code)
+
+
+def _check_backend():
+    """Refuse a backend that Keras does not know before any library asks for it."""
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
+    if backend not in BACKENDS:
+        raise UserError(f"KERAS_BACKEND {backend}: must be {', '.join(BACKENDS[:-1])} or {BACKENDS[-1]}")
 
 
 def _report(error):

@@ -19,6 +19,8 @@ import numpy as np
 
 BLOCK = 1 << 22
 NAMED = {"mnist": (28, 28, 1), "cifar10": (32, 32, 3)}  # shape of their images
+# Raised when a damaged or hostile zip archive is read, beside OSError and ValueError.
+DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, struct.error, MemoryError)
 PREFERRED = ("arr_0", "x_train")
 
 
@@ -69,7 +71,7 @@ def open_array(path, verified=False):
                 return member.filename[:-4], _read(path, stream, header)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, struct.error) as error:
+    except DAMAGE as error:
         raise ValueError(f"{path}: is not a complete .npz file ({error})") from None
 
 

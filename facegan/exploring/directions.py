@@ -2,10 +2,9 @@
 
 import dataclasses
 import re
-import zipfile
 from pathlib import Path
 
-from facegan.common import files
+from facegan.common import datasets, files
 
 import numpy as np
 
@@ -123,7 +122,7 @@ def read(path):
     try:
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as members:
             step, fingerprint = members["arr_0"], str(members["fingerprint"])
-    except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, *datasets.DAMAGE):
         raise ValueError(f"{path}: is not a saved direction; name a file that vector_arithmetic.py saved") from None
     if step.ndim != 1 or step.dtype.kind != "f" or not np.isfinite(step).all():
         raise ValueError(f"{path}: holds {step.dtype} {step.shape}, not the numbers of a direction")

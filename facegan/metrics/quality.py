@@ -6,10 +6,9 @@ generators. Figures depend on how many images are compared, so these numbers are
 """
 
 import dataclasses
-import zipfile
 from collections.abc import Callable
 
-from facegan.common import files
+from facegan.common import datasets, files
 from facegan.metrics import distances
 from facegan.metrics.face_features import FACE_THRESHOLD, face_features, face_scores
 from facegan.metrics.local_features import local_features, resized
@@ -210,7 +209,7 @@ class FeatureCache:
             with self.path.open("rb") as file, np.load(file) as saved:
                 if str(saved["key"]) == self._key:
                     self._rows, self._features = saved["rows"], [saved["features"]]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, TypeError, *datasets.DAMAGE):
             return  # none yet, or damaged: it only holds what can be computed again
 
     def _write(self):

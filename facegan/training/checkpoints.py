@@ -2,11 +2,9 @@
 
 import contextlib
 import json
-import zipfile
-import zlib
 from pathlib import Path
 
-from facegan.common import files
+from facegan.common import datasets, files
 
 import numpy as np
 
@@ -14,16 +12,7 @@ import numpy as np
 NEW_NAME = "state_new.npz"
 NAMES = ("state.npz", "state_previous.npz", "state_oldest.npz")
 PROGRESS, SETTINGS = "progress", "settings"  # texts beside the numbered variables
-DAMAGE = (
-    OSError,
-    ValueError,
-    KeyError,
-    TypeError,
-    MemoryError,
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-)  # what reading may raise
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, *datasets.DAMAGE)  # what reading may raise
 
 
 class StateError(ValueError):
@@ -121,7 +110,7 @@ def has_state(folder):
 def saved_settings(folder):
     """The settings that the newest readable state was saved with, or None if there are none."""
     for path in _existing(folder):
-        with contextlib.suppress(*DAMAGE), path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        with contextlib.suppress(*UNREADABLE), path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return json.loads(str(file[SETTINGS]))
     return None
 
@@ -140,5 +129,5 @@ def _read(path, parse=dict):
                 return None
             parse(progress)
             return progress, [file[name] for name in sorted(file.files) if name not in (PROGRESS, SETTINGS)]
-    except DAMAGE:
+    except UNREADABLE:
         return None

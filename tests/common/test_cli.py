@@ -23,6 +23,12 @@ def outcome(monkeypatch, capsys, main):
     return stop.value.code, capsys.readouterr().err
 
 
+def test_an_unknown_backend_is_refused_by_every_script(monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_BACKEND", "nonsense")
+    line = "script.py: error: KERAS_BACKEND nonsense: must be tensorflow, jax or torch\n"
+    assert outcome(monkeypatch, capsys, lambda: 0) == (2, line)
+
+
 def raises(error):
     def main():
         raise error

@@ -15,9 +15,9 @@ def train(monkeypatch, dataset, out, *options, preset="tiny", more_data=()):
 
 
 def arrays(path):
-    """The arrays of a state file, by name."""
+    """The variables in a state file, by name."""
     with np.load(path) as file:
-        return {name: file[name] for name in file.files if name != "progress"}
+        return {name: file[name] for name in file.files if name not in ("progress", "settings")}
 
 
 def assert_same_run(one, other):

@@ -45,7 +45,7 @@ def test_it_writes_the_page_and_nothing_else(monkeypatch, here, model):
     assert data["faces"] is None and data["truncation"] == 0.8 and data["given"]["faces"] == []
     assert sorted(data["map"]["faces"]) == sorted(map(str, range(1, 10)))
     assert [slider["name"] for slider in data["directions"]] == [f"auto{k}" for k in range(1, 9)]
-    assert data["record"]["command"].startswith(f"python explore.py {model} --no-detector")
+    assert data["record"]["command"].startswith(f"python explore.py {Path(model).name} --no-detector")
 
 
 def test_without_a_map_there_is_none(monkeypatch, here, model):
