@@ -11,7 +11,9 @@ const command = (script, ...words) => ["python " + script, page.model, ...words]
 
 // What every command repeats to mean the same faces.
 function sameFaces() {
-  return [page.options, state.truncation === 1 ? "" : `--truncation ${short(state.truncation)}`].filter(Boolean).join(" ");
+  return [page.options, state.truncation === 1 ? "" : `--truncation ${short(state.truncation)}`]
+    .filter(Boolean)
+    .join(" ");
 }
 
 const directionByName = new Map(page.directions.map((direction) => [direction.name, direction]));
@@ -37,9 +39,10 @@ function whatIsSeen() {
     faces: [state.face],
     caption: ["face " + state.face, ...changes.map(captionOf)].join(" "),
     file: fileName(`face_${state.face}`),
-    commands: (file) => changes.length
-      ? arithmetic([["--plus", state.face]], file)
-      : [command("generate.py", "--faces", quoted(state.face), `--out ${file}.png`, sameFaces())],
+    commands: (file) =>
+      changes.length
+        ? arithmetic([["--plus", state.face]], file)
+        : [command("generate.py", "--faces", quoted(state.face), `--out ${file}.png`, sameFaces())],
   };
 }
 
@@ -48,7 +51,8 @@ function seenWalk(faceLatent) {
   const stops = state.stops.map(faceLatent);
   const legs = stops.length - 1;
   const path = Array.from({ length: legs * (WALK_STEPS - 1) + 1 }, (_, k) =>
-    onWalk(stops, k / (WALK_STEPS - 1), state.method));
+    onWalk(stops, k / (WALK_STEPS - 1), state.method),
+  );
   const leg = Math.min(Math.floor(state.position), legs - 1);
   const share = Math.round((state.position - leg) * 100);
   return {
@@ -73,7 +77,9 @@ function seenSum(faceLatent) {
   const terms = used.map((group) => [group.sign, average(group.faces.map(faceLatent))]);
   const changes = usedStrengths();
   const latent = combine([...terms, ...changes.map(([name, strength]) => [strength, steps.get(name)])]);
-  const names = used.map((group, k) => `${group.sign < 0 ? "− " : k ? "+ " : ""}${group.name || group.faces.join(", ")}`);
+  const names = used.map(
+    (group, k) => `${group.sign < 0 ? "− " : k ? "+ " : ""}${group.name || group.faces.join(", ")}`,
+  );
   return {
     seen: latent,
     latents: [latent],

@@ -34,7 +34,8 @@ function copyCommand() {
 async function savePng() {
   const seen = whatIsSeen();
   const blob = await new Promise((resolve) => seenCanvas.toBlob(resolve, "image/png"));
-  const texts = page.record.Software && { // none with --no-metadata
+  const texts = page.record.Software && {
+    // none with --no-metadata
     Software: page.record.Software,
     command: seen.commands(seen.file).join("\n"),
     model: page.record.model,
@@ -75,19 +76,33 @@ const press = (id) => byId(id).click();
 const open = (part, name) => edit(null, (chosen) => (chosen[part] = name));
 
 function showKeys() {
-  byId("keys").replaceChildren(element("dl", {}, ...KEYS.flatMap(([keys, text]) =>
-    [element("dt", { textContent: keys }), element("dd", { textContent: text })])));
+  byId("keys").replaceChildren(
+    element(
+      "dl",
+      {},
+      ...KEYS.flatMap(([keys, text]) => [element("dt", { textContent: keys }), element("dd", { textContent: text })]),
+    ),
+  );
   byId("keys").showModal();
 }
 byId("keys").onclick = () => byId("keys").close();
 
 const ON_KEY = {
-  1: () => open("tab", "face"), 2: () => open("tab", "walk"), 3: () => open("tab", "sum"), 4: () => open("tab", "list"),
-  w: () => open("view", "wall"), m: () => page.map && open("view", "map"),
-  c: () => press("copy"), s: () => press("save-png"), l: () => press("save-latents"),
-  d: swapTheme, "?": showKeys, "/": () => byId("number").select(),
+  1: () => open("tab", "face"),
+  2: () => open("tab", "walk"),
+  3: () => open("tab", "sum"),
+  4: () => open("tab", "list"),
+  w: () => open("view", "wall"),
+  m: () => page.map && open("view", "map"),
+  c: () => press("copy"),
+  s: () => press("save-png"),
+  l: () => press("save-latents"),
+  d: swapTheme,
+  "?": showKeys,
+  "/": () => byId("number").select(),
   " ": () => byId("play")?.click(),
-  "+": () => withFocusedFace((face) => addTo(1, face)), "-": () => withFocusedFace((face) => addTo(-1, face)),
+  "+": () => withFocusedFace((face) => addTo(1, face)),
+  "-": () => withFocusedFace((face) => addTo(-1, face)),
 };
 
 function withFocusedFace(act) {

@@ -24,20 +24,16 @@ function joined(parts) {
 
 const encoded = (text) => new TextEncoder().encode(text);
 
-// Numbers of a few bytes each, from pairs of [value, bytes].
-function binary(numbers, littleEndian) {
-  return joined(numbers.map(([value, count]) => {
-    const bytes = Array.from({ length: count }, (_, k) => Math.floor(value / 256 ** k) & 255);
-    return Uint8Array.from(littleEndian ? bytes : bytes.reverse());
-  }));
-}
+// Whole numbers of two or four bytes each, the lowest byte first, as in .npy and .zip; PNG has the highest one first.
+const two = (...values) => joined(values.map((value) => new Uint8Array(Uint16Array.of(value).buffer)));
+const four = (...values) => joined(values.map((value) => new Uint8Array(Uint32Array.of(value).buffer)));
 
 // A PNG with texts in it, from the bytes of one and an object of strings. They follow its first chunk, the header.
 function withTexts(png, texts) {
   const headerEnd = 33;
   const chunks = Object.entries(texts).map(([name, text]) => {
     const content = joined([encoded("iTXt" + name), Uint8Array.of(0, 0, 0, 0, 0), encoded(text)]);
-    return joined([binary([[content.length - 4, 4]], false), content, binary([[crc32(content), 4]], false)]);
+    return joined([four(content.length - 4).reverse(), content, four(crc32(content)).reverse()]);
   });
   return joined([png.subarray(0, headerEnd), ...chunks, png.subarray(headerEnd)]);
 }
@@ -47,18 +43,17 @@ function npzOf(latents) {
   const shape = `(${latents.length}, ${latents[0].length})`;
   const header = `{'descr': '<f4', 'fortran_order': False, 'shape': ${shape}, }`;
   const padded = header.padEnd(64 * Math.ceil((header.length + 11) / 64) - 11) + "\n";
-  const start = joined([Uint8Array.of(0x93), encoded("NUMPY"), Uint8Array.of(1, 0), binary([[padded.length, 2]], true)]);
-  const member = joined([start, encoded(padded), ...latents.map((row) => new Uint8Array(Float32Array.from(row).buffer))]);
+  const rows = latents.map((row) => new Uint8Array(Float32Array.from(row).buffer));
+  const magic = Uint8Array.of(0x93, ...encoded("NUMPY"), 1, 0);
+  const member = joined([magic, two(padded.length), encoded(padded), ...rows]);
   const name = encoded("arr_0.npy");
-  const first1980 = [[0, 2], [33, 2]];
-  const common = [[20, 2], [0, 2], [0, 2], ...first1980, [crc32(member), 4], [member.length, 4], [member.length, 4],
-    [name.length, 2], [0, 2]];
-  const local = joined([binary([[0x04034b50, 4], ...common], true), name, member]);
-  const directory = joined([
-    binary([[0x02014b50, 4], [20, 2], ...common, [0, 2], [0, 2], [0, 2], [0, 4], [0, 4]], true), name,
-  ]);
-  const end = [[0x06054b50, 4], [0, 2], [0, 2], [1, 2], [1, 2], [directory.length, 4], [local.length, 4], [0, 2]];
-  return joined([local, directory, binary(end, true)]);
+  const date1980 = 33;
+  const sizes = four(crc32(member), member.length, member.length);
+  const common = joined([two(20, 0, 0, 0, date1980), sizes, two(name.length, 0)]);
+  const local = joined([four(0x04034b50), common, name, member]);
+  const directory = joined([four(0x02014b50), two(20), common, two(0, 0, 0), four(0, 0), name]);
+  const end = joined([four(0x06054b50), two(0, 0, 1, 1), four(directory.length, local.length), two(0)]);
+  return joined([local, directory, end]);
 }
 
 function download(bytes, name, type) {

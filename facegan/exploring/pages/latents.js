@@ -24,7 +24,10 @@ function latentOf(face, truncation) {
 }
 
 function average(latents) {
-  const sums = latents.reduce((sum, latent) => sum.map((value, k) => value + latent[k]), new Array(latents[0].length).fill(0));
+  const sums = latents.reduce(
+    (sum, latent) => sum.map((value, k) => value + latent[k]),
+    new Array(latents[0].length).fill(0),
+  );
   return Float32Array.from(sums, (sum) => sum / latents.length);
 }
 

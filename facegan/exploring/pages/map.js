@@ -72,10 +72,18 @@ function outline(context, place, colour) {
 }
 
 function placesInView() {
-  return page.map.faces.map((_, place) => place).filter((place) => {
-    const [left, top, width, height] = boxOf(place);
-    return page.map.faces[place] && left < mapCanvas.width && top < mapCanvas.height && left + width > 0 && top + height > 0;
-  });
+  return page.map.faces
+    .map((_, place) => place)
+    .filter((place) => {
+      const [left, top, width, height] = boxOf(place);
+      return (
+        page.map.faces[place] &&
+        left < mapCanvas.width &&
+        top < mapCanvas.height &&
+        left + width > 0 &&
+        top + height > 0
+      );
+    });
 }
 
 function drawSharp(context, place) {
@@ -94,11 +102,16 @@ function drawSharp(context, place) {
     if (!wanted) sharp.delete(key);
     return wanted;
   };
-  drawFace(face, state.truncation, (image) => {
-    made.canvas.getContext("2d").putImageData(image, 0, 0);
-    made.isDrawn = true;
-    drawMapSoon();
-  }, isWanted);
+  drawFace(
+    face,
+    state.truncation,
+    (image) => {
+      made.canvas.getContext("2d").putImageData(image, 0, 0);
+      made.isDrawn = true;
+      drawMapSoon();
+    },
+    isWanted,
+  );
 }
 
 // The place of the face at a point on the canvas, or -1.
@@ -177,10 +190,14 @@ if (page.map) {
     pointers.delete(event.pointerId);
   });
   mapCanvas.addEventListener("pointercancel", (event) => pointers.delete(event.pointerId));
-  mapCanvas.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    zoomMap(onCanvas(event), Math.exp(-event.deltaY / 400));
-  }, { passive: false });
+  mapCanvas.addEventListener(
+    "wheel",
+    (event) => {
+      event.preventDefault();
+      zoomMap(onCanvas(event), Math.exp(-event.deltaY / 400));
+    },
+    { passive: false },
+  );
   for (const button of document.querySelectorAll("[data-zoom]")) {
     button.onclick = () => zoomMiddle(Number(button.dataset.zoom));
   }

@@ -1,8 +1,9 @@
-// Products of matrices, most of the time that a drawing takes: in WebAssembly's vectors of four numbers where the browser
-// has them, which takes an eighth of the time of plain JavaScript, and otherwise in that.
+// Products of matrices, which take most of the time of a drawing: in WebAssembly's vectors of four numbers where the
+// browser has them, and otherwise in plain JavaScript, which makes a face take about four times as long.
 //
-// Both read a left matrix in strips of four rows and a right one in strips of four columns, so that every number that is
-// loaded is used four times. A strip holds the four numbers at 0, then the four at 1, and so on along the shared side.
+// Both read a left matrix in strips of four rows and a right one in strips of four columns, so that every number that
+// is loaded is used four times. A strip holds the four numbers at 0, then the four at 1, and so on along the shared
+// side.
 "use strict";
 
 const BLOCK_ROWS = 32; // rows of the left matrix at a time: they and their products stay in the processor's cache

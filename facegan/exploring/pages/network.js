@@ -22,7 +22,10 @@ class Network {
     const results = new Map();
     for (const layer of this.layers) {
       const inputs = layer.inputs.map((name) => results.get(name));
-      results.set(layer.name, inputs.length ? apply(layer, inputs, this.matrices) : tensor(layer.settings.shape, Float32Array.from(numbers)));
+      results.set(
+        layer.name,
+        inputs.length ? apply(layer, inputs, this.matrices) : tensor(layer.settings.shape, Float32Array.from(numbers)),
+      );
     }
     return results.get(this.output);
   }
@@ -33,16 +36,24 @@ function unpacked({ offset, shape, half }, bytes) {
   const count = size(shape);
   if (!half) return tensor(shape, new Float32Array(bytes.buffer, offset, count));
   const halves = new Uint16Array(bytes.buffer, offset, count);
-  return tensor(shape, new Float32Array(count).map((_, k) => HALVES[halves[k]]));
+  return tensor(
+    shape,
+    new Float32Array(count).map((_, k) => HALVES[halves[k]]),
+  );
 }
 
 // The numbers that 16 bits of IEEE 754 stand for.
 const HALVES = new Float32Array(2 ** 16).map((_, bits) => {
   const exponent = (bits >> 10) & 31;
   const fraction = bits & 1023;
-  const magnitude = exponent === 0 ? fraction * 2 ** -24
-    : exponent === 31 ? (fraction ? NaN : Infinity)
-    : (1 + fraction / 1024) * 2 ** (exponent - 15);
+  const magnitude =
+    exponent === 0
+      ? fraction * 2 ** -24
+      : exponent === 31
+        ? fraction
+          ? NaN
+          : Infinity
+        : (1 + fraction / 1024) * 2 ** (exponent - 15);
   return bits >> 15 ? -magnitude : magnitude;
 });
 
@@ -73,14 +84,21 @@ const PREPARE = {
     layer.matrix = matrices.keep(inputs, units, (row, column) => layer.weights[0].data[row * units + column]);
   },
   Conv2D(layer, matrices) {
-    const { shape: [height, width, depth, filters], data } = layer.weights[0];
+    const {
+      shape: [height, width, depth, filters],
+      data,
+    } = layer.weights[0];
     const groups = layer.settings.groups ?? 1;
     const each = filters / groups;
     layer.groups = Array.from({ length: groups }, (_, group) =>
-      matrices.keep(height * width * depth, each, (row, column) => data[row * filters + group * each + column]));
+      matrices.keep(height * width * depth, each, (row, column) => data[row * filters + group * each + column]),
+    );
   },
   Conv2DTranspose(layer, matrices) {
-    const { shape: [height, width, filters, depth], data } = layer.weights[0];
+    const {
+      shape: [height, width, filters, depth],
+      data,
+    } = layer.weights[0];
     layer.matrix = matrices.keep(depth, height * width * filters, (row, column) => data[column * depth + row]);
   },
   BatchNormalization(layer) {
@@ -97,7 +115,14 @@ const PREPARE = {
 const LAYERS = {
   Activation: ([x], { activation }) => activated(x, activation),
   Add: (inputs) => inputs.reduce((sum, x) => broadcast(sum, x, (a, b) => a + b)),
-  AveragePooling2D: ([x], settings) => pooled(x, settings, (sum, value) => sum + value, 0, (sum, count) => sum / count),
+  AveragePooling2D: ([x], settings) =>
+    pooled(
+      x,
+      settings,
+      (sum, value) => sum + value,
+      0,
+      (sum, count) => sum / count,
+    ),
   BatchNormalization: ([x], { axis = -1 }, { scale, shift }) => {
     const [outer, channels, inner] = split(x.shape, axis);
     const result = tensor(x.shape);
@@ -127,7 +152,11 @@ const LAYERS = {
     activated(biased(convolved(x, settings, layer, matrices), layer), settings.activation),
   Conv2DTranspose: ([x], settings, layer, matrices) =>
     activated(biased(convolvedBack(x, settings, layer, matrices), layer), settings.activation),
-  Cropping2D: ([x], { cropping = 1 }) => reframed(x, sides(cropping).map((side) => -side)),
+  Cropping2D: ([x], { cropping = 1 }) =>
+    reframed(
+      x,
+      sides(cropping).map((side) => -side),
+    ),
   Dense: ([x], { activation }, layer, matrices) => {
     const [inputs, units] = layer.weights[0].shape;
     const result = tensor([...x.shape.slice(0, -1), units]);
@@ -141,7 +170,14 @@ const LAYERS = {
   GlobalAveragePooling2D: ([x], { keepdims }) => overall(x, keepdims, (sum, value, count) => sum + value / count, 0),
   GlobalMaxPooling2D: ([x], { keepdims }) => overall(x, keepdims, (most, value) => Math.max(most, value), -Infinity),
   LeakyReLU: ([x], { negative_slope: slope = 0.3 }) => mapped(x, (value) => (value > 0 ? value : slope * value)),
-  MaxPooling2D: ([x], settings) => pooled(x, settings, (most, value) => Math.max(most, value), -Infinity, (most) => most),
+  MaxPooling2D: ([x], settings) =>
+    pooled(
+      x,
+      settings,
+      (most, value) => Math.max(most, value),
+      -Infinity,
+      (most) => most,
+    ),
   Multiply: (inputs) => inputs.reduce((product, x) => broadcast(product, x, (a, b) => a * b)),
   PReLU: ([x], settings, layer) =>
     broadcast(x, layer.weights[0], (value, slope) => (value > 0 ? value : slope * value)),
@@ -149,7 +185,10 @@ const LAYERS = {
     mapped(x, (value) => (value >= threshold ? Math.min(value, most ?? Infinity) : slope * (value - threshold))),
   Reshape: ([x], { target_shape: shape }) => {
     const known = size(shape.filter((side) => side >= 0));
-    return tensor(shape.map((side) => (side < 0 ? x.data.length / known : side)), x.data);
+    return tensor(
+      shape.map((side) => (side < 0 ? x.data.length / known : side)),
+      x.data,
+    );
   },
   Softmax: ([x], { axis = -1 }) => softmax(x, axis),
   UpSampling2D: ([x], { size: factors = 2, interpolation = "nearest" }) => enlarged(x, pair(factors), interpolation),
@@ -268,7 +307,7 @@ function convolved(x, settings, layer, matrices) {
   return result;
 }
 
-// A transposed convolution: every pixel is multiplied by the whole kernel, and the results are added where they overlap.
+// A transposed convolution: every pixel is multiplied by the whole kernel, and results are added where they overlap.
 function convolvedBack(x, settings, layer, matrices) {
   const [height, width] = x.shape;
   const [kernelHeight, kernelWidth, filters] = layer.weights[0].shape;
@@ -309,8 +348,10 @@ function rowOf({ shape, data }) {
 function backwards(length, kernel, stride, dilation, padding, extra) {
   const reach = (kernel - 1) * dilation + 1;
   const same = padding?.toLowerCase() === "same";
-  const longer = extra === null ? length * stride + (same ? 0 : Math.max(reach - stride, 0))
-    : (length - 1) * stride + reach + extra - (same ? 2 * Math.floor(reach / 2) : 0);
+  const longer =
+    extra === null
+      ? length * stride + (same ? 0 : Math.max(reach - stride, 0))
+      : (length - 1) * stride + reach + extra - (same ? 2 * Math.floor(reach / 2) : 0);
   const cut = same ? Math.max((Math.ceil(longer / stride) - 1) * stride + reach - longer, 0) : 0;
   return { length: longer, before: Math.floor(cut / 2) };
 }
@@ -390,7 +431,10 @@ function keys(x) {
 }
 
 function enlarged(x, [down, across], name) {
-  const { shape: [height, width, channels], data } = x;
+  const {
+    shape: [height, width, channels],
+    data,
+  } = x;
   const rows = taps(height, down, FILTERS[name]);
   const columns = taps(width, across, FILTERS[name]);
   const result = tensor([height * down, width * across, channels]);
@@ -400,7 +444,8 @@ function enlarged(x, [down, across], name) {
       for (let channel = 0; channel < channels; channel++) {
         let sum = 0;
         for (const [row, high] of vertical) {
-          for (const [column, wide] of horizontal) sum += high * wide * data[(row * width + column) * channels + channel];
+          for (const [column, wide] of horizontal)
+            sum += high * wide * data[(row * width + column) * channels + channel];
         }
         result.data[to++] = sum;
       }

@@ -63,5 +63,6 @@ class RandomState {
 function latentOfNumber(number, latentDim, prior) {
   const random = new RandomState(number);
   return Float32Array.from({ length: latentDim }, () =>
-    prior === "uniform" ? -1 + 2 * random.fraction() : random.normal());
+    prior === "uniform" ? -1 + 2 * random.fraction() : random.normal(),
+  );
 }

@@ -18,18 +18,25 @@ function showStage() {
   for (const name of ["copy", "save-png", "save-latents"]) byId(name).disabled = !seen;
   if (!seen) return;
   const wanted = ++turn;
-  artist.draw(null, () => seen.seen, URGENCY.stage, (image) => {
-    if (wanted < shownTurn) return;
-    shownTurn = wanted;
-    seenCanvas.getContext("2d").putImageData(image, 0, 0);
-    seenCanvas.dataset.shown = JSON.stringify(state);
-  }, () => wanted === turn);
+  artist.draw(
+    null,
+    () => seen.seen,
+    URGENCY.stage,
+    (image) => {
+      if (wanted < shownTurn) return;
+      shownTurn = wanted;
+      seenCanvas.getContext("2d").putImageData(image, 0, 0);
+      seenCanvas.dataset.shown = JSON.stringify(state);
+    },
+    () => wanted === turn,
+  );
 }
 
 // A row of buttons of which one is pressed.
 function choice(container, labels, chosen, choose) {
   const buttons = Object.entries(labels).map(([name, label]) =>
-    element("button", { textContent: label, onclick: () => choose(name), ariaPressed: String(name === chosen) }));
+    element("button", { textContent: label, onclick: () => choose(name), ariaPressed: String(name === chosen) }),
+  );
   buttons.forEach((button, k) => (button.dataset.name = Object.keys(labels)[k]));
   container.replaceChildren(...buttons);
 }
@@ -43,7 +50,7 @@ function showTabs() {
   byId("redo").disabled = !undone.length;
 }
 
-const PANELS = { face: facePanel, walk: walkPanel, sum: sumPanel, list: listPanel };
+const PANELS = { face: () => [], walk: walkPanel, sum: sumPanel, list: listPanel };
 
 // The panel is made anew only if what it holds has changed: a text or a slider must not vanish under a hand.
 let panelMade = "";
@@ -65,20 +72,34 @@ function showPanel() {
 
 const hint = (text) => element("p", { className: "hint", textContent: text });
 
-function facePanel() {
-  return [];
-}
-
 function walkPanel() {
   const slot = slotOf(state.stops, (chosen) => chosen.stops);
   const legs = state.stops.length - 1;
   if (legs < 1) return [slot, hint("Click two faces or more, or drag them here: the stops of a walk.")];
-  const slider = element("input", { type: "range", id: "position", min: 0, max: legs, step: "any", ariaLabel: "position" });
+  const slider = element("input", {
+    type: "range",
+    id: "position",
+    min: 0,
+    max: legs,
+    step: "any",
+    ariaLabel: "position",
+  });
   slider.oninput = () => edit("position", (chosen) => (chosen.position = Number(slider.value)));
   slider.onchange = endKind;
-  const play = element("button", { id: "play", textContent: "▶", title: "play (space)", ariaLabel: "play", onclick: togglePlay });
-  const method = element("select", { ariaLabel: "path", title: "great circle or straight line" },
-    ...Object.keys(METHODS).map((name) => element("option", { value: name, textContent: name, selected: name === state.method })));
+  const play = element("button", {
+    id: "play",
+    textContent: "▶",
+    title: "play (space)",
+    ariaLabel: "play",
+    onclick: togglePlay,
+  });
+  const method = element(
+    "select",
+    { ariaLabel: "path", title: "great circle or straight line" },
+    ...Object.keys(METHODS).map((name) =>
+      element("option", { value: name, textContent: name, selected: name === state.method }),
+    ),
+  );
   method.onchange = () => edit(null, (chosen) => (chosen.method = method.value));
   return [slot, element("div", { className: "row" }, slider, play, method)];
 }
@@ -86,8 +107,13 @@ function walkPanel() {
 function sumPanel() {
   const boxes = state.groups.map(groupBox);
   const more = element("button", { id: "add-group", textContent: "+ group" });
-  more.onclick = () => edit(null, (chosen) => (chosen.active = chosen.groups.push({ sign: 1, name: "", faces: [] }) - 1));
-  return [...boxes, more, hint("Click faces into the outlined group, or drag them into any. Each group counts as its average face.")];
+  more.onclick = () =>
+    edit(null, (chosen) => (chosen.active = chosen.groups.push({ sign: 1, name: "", faces: [] }) - 1));
+  return [
+    ...boxes,
+    more,
+    hint("Click faces into the outlined group, or drag them into any. Each group counts as its average face."),
+  ];
 }
 
 function groupBox(group, k) {
@@ -98,11 +124,12 @@ function groupBox(group, k) {
   name.oninput = () => edit(`name ${k}`, (chosen) => (chosen.groups[k].name = name.value));
   name.onchange = endKind;
   const away = element("button", { textContent: "×", title: "remove the group", ariaLabel: "remove the group" });
-  away.onclick = () => edit(null, (chosen) => {
-    chosen.groups.splice(k, 1);
-    if (!chosen.groups.length) chosen.groups.push({ sign: 1, name: "", faces: [] });
-    chosen.active = clamp(chosen.active, 0, chosen.groups.length - 1);
-  });
+  away.onclick = () =>
+    edit(null, (chosen) => {
+      chosen.groups.splice(k, 1);
+      if (!chosen.groups.length) chosen.groups.push({ sign: 1, name: "", faces: [] });
+      chosen.active = clamp(chosen.active, 0, chosen.groups.length - 1);
+    });
   box.prepend(sign, name, away);
   box.style.setProperty("--mark", colourOf(k));
   box.dataset.group = k;
@@ -113,7 +140,10 @@ function groupBox(group, k) {
 }
 
 function listPanel() {
-  return [slotOf(state.list, (chosen) => chosen.list), state.list.length ? null : hint("Click faces to collect them, or drag them here.")];
+  return [
+    slotOf(state.list, (chosen) => chosen.list),
+    state.list.length ? null : hint("Click faces to collect them, or drag them here."),
+  ];
 }
 
 // A box of faces, each a button that takes it out; `listIn` gives the list in a state. Faces can be dropped into it.
@@ -122,16 +152,19 @@ function slotOf(faces, listIn) {
     const canvas = faceCanvas(face);
     paint(canvas, face, () => canvas.isConnected);
     const chip = element("button", { className: "chip", title: `take out face ${face}` }, canvas, face);
-    chip.onclick = () => edit(null, (chosen) => {
-      listIn(chosen).splice(k, 1);
-      chosen.position = clamp(chosen.position, 0, Math.max(chosen.stops.length - 1, 0));
-    });
+    chip.onclick = () =>
+      edit(null, (chosen) => {
+        listIn(chosen).splice(k, 1);
+        chosen.position = clamp(chosen.position, 0, Math.max(chosen.stops.length - 1, 0));
+      });
     return chip;
   });
   const slot = element("div", { className: "slot" }, element("div", { className: "chips" }, ...chips));
-  acceptFaces(slot, (face) => edit(null, (chosen) => {
-    if (!listIn(chosen).includes(face)) listIn(chosen).push(face);
-  }));
+  acceptFaces(slot, (face) =>
+    edit(null, (chosen) => {
+      if (!listIn(chosen).includes(face)) listIn(chosen).push(face);
+    }),
+  );
   return slot;
 }
 
@@ -152,21 +185,43 @@ function acceptFaces(target, take) {
 // The sliders are made once.
 const sliders = [];
 function makeSliders() {
-  const truncation = sliderOf("truncation", { min: 0.05, max: 1.5, step: 0.05, standard: page.truncation },
-    (chosen) => chosen.truncation, (chosen, value) => (chosen.truncation = value));
-  const byKind = (kind) => page.directions.filter((direction) => direction.kind === kind).map(({ name }) =>
-    sliderOf(name, { min: -STRONGEST, max: STRONGEST, step: 0.1, standard: 0, isDirection: true },
-      (chosen) => chosen.strengths[name] ?? 0, (chosen, value) => (chosen.strengths[name] = value)));
+  const truncation = sliderOf(
+    "truncation",
+    { min: 0.05, max: 1.5, step: 0.05, standard: page.truncation },
+    (chosen) => chosen.truncation,
+    (chosen, value) => (chosen.truncation = value),
+  );
+  const byKind = (kind) =>
+    page.directions
+      .filter((direction) => direction.kind === kind)
+      .map(({ name }) =>
+        sliderOf(
+          name,
+          { min: -STRONGEST, max: STRONGEST, step: 0.1, standard: 0, isDirection: true },
+          (chosen) => chosen.strengths[name] ?? 0,
+          (chosen, value) => (chosen.strengths[name] = value),
+        ),
+      );
   const unsupervised = byKind("unsupervised");
-  const folded = element("details", { open: !byKind("named").length },
-    element("summary", { textContent: "Unsupervised directions" }), ...unsupervised);
+  const folded = element(
+    "details",
+    { open: !byKind("named").length },
+    element("summary", { textContent: "Unsupervised directions" }),
+    ...unsupervised,
+  );
   byId("sliders").append(...byKind("named"), ...(unsupervised.length ? [folded] : []), truncation);
 }
 
 function sliderOf(name, { min, max, step, standard, isDirection = false }, read, write) {
   const input = element("input", { type: "range", min, max, step, ariaLabel: name });
   const value = element("button", { title: `set ${name} back to ${short(standard)}` });
-  const row = element("div", { className: "slider" }, element("span", { textContent: name, title: name }), input, value);
+  const row = element(
+    "div",
+    { className: "slider" },
+    element("span", { textContent: name, title: name }),
+    input,
+    value,
+  );
   row.dataset.slider = name;
   input.oninput = () => edit(name, (chosen) => write(chosen, Number(input.value)));
   input.onchange = endKind;

@@ -46,19 +46,27 @@ function paint(canvas, face, isWanted) {
   if (canvas.dataset.shown === key || canvas.dataset.wanted === key) return;
   canvas.dataset.wanted = key;
   const stillWanted = () => canvas.dataset.wanted === key && isWanted();
-  drawFace(face, truncation, (image) => {
-    canvas.dataset.shown = key;
-    canvas.getContext("2d").putImageData(image, 0, 0);
-  }, stillWanted);
+  drawFace(
+    face,
+    truncation,
+    (image) => {
+      canvas.dataset.shown = key;
+      canvas.getContext("2d").putImageData(image, 0, 0);
+    },
+    stillWanted,
+  );
 }
 
-const seenTiles = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    target.isSeen = isIntersecting;
-    if (isIntersecting) showTile(target);
-    else forgetTile(target);
-  }
-}, { root: wall, rootMargin: "200px" });
+const seenTiles = new IntersectionObserver(
+  (entries) => {
+    for (const { target, isIntersecting } of entries) {
+      target.isSeen = isIntersecting;
+      if (isIntersecting) showTile(target);
+      else forgetTile(target);
+    }
+  },
+  { root: wall, rootMargin: "200px" },
+);
 
 // Tiles out of sight hold no picture, so that a long wall does not fill the memory.
 function forgetTile(tile) {
@@ -68,7 +76,7 @@ function forgetTile(tile) {
 function showTile(tile) {
   const face = tile.dataset.face;
   let canvas = tile.querySelector("canvas");
-  if (!canvas) tile.prepend(canvas = faceCanvas(face));
+  if (!canvas) tile.prepend((canvas = faceCanvas(face)));
   paint(canvas, face, () => tile.isSeen && canvas.isConnected && !wall.hidden);
 }
 
@@ -86,14 +94,18 @@ function addTiles() {
   const count = tiles.childElementCount;
   const most = page.faces ? page.faces.length - count : LARGEST_FACE + 1 - state.first - count;
   const made = Array.from({ length: Math.min(PORTION, most) }, (_, k) =>
-    tileOf(page.faces ? page.faces[count + k] : String(state.first + count + k)));
+    tileOf(page.faces ? page.faces[count + k] : String(state.first + count + k)),
+  );
   tiles.append(...made);
   made.forEach(markTile);
 }
 
-new IntersectionObserver((entries) => {
-  if (entries.some((entry) => entry.isIntersecting)) addTiles();
-}, { root: wall, rootMargin: "600px" }).observe(byId("more"));
+new IntersectionObserver(
+  (entries) => {
+    if (entries.some((entry) => entry.isIntersecting)) addTiles();
+  },
+  { root: wall, rootMargin: "600px" },
+).observe(byId("more"));
 
 function showWall() {
   wall.hidden = state.view !== "wall";
@@ -128,11 +140,13 @@ function markTile(tile) {
   tile.classList.toggle("chosen", marks.length > 0);
   tile.style.setProperty("--mark", marks.length ? marks[0][1] : "");
   if (!marks.length) tile.style.removeProperty("--mark");
-  tile.querySelector(".marks").replaceChildren(...marks.map(([text, colour]) => {
-    const made = element("i", { textContent: text });
-    made.style.setProperty("--mark", colour);
-    return made;
-  }));
+  tile.querySelector(".marks").replaceChildren(
+    ...marks.map(([text, colour]) => {
+      const made = element("i", { textContent: text });
+      made.style.setProperty("--mark", colour);
+      return made;
+    }),
+  );
 }
 
 // What a click on a face does depends on the open tab.

@@ -22,8 +22,8 @@ function bytesOf(base64) {
   return bytes;
 }
 
-// The pixels 0..255 that Python makes of an image, with red, green, blue and alpha for each; as in the scripts' pictures,
-// digits are inverted to dark on light.
+// The pixels 0..255 that Python makes of an image, with red, green, blue and alpha for each; as in the scripts'
+// pictures, digits are inverted to dark on light.
 function colours({ shape: [height, width, channels], data }) {
   const [low, scale] = look.pixelRange === "tanh" ? [-1, 127.5] : [0, 255];
   const level = (value) => (value - low) * scale;
