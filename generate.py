@@ -1,7 +1,7 @@
 """Draw faces from a trained generator, each with its number.
 
     python generate.py runs/faces80 --faces 1-25 --out grid.png
-    python generate.py runs/faces80 --best 25 --of 500 --truncation 0.8 --out best.png
+    python generate.py runs/faces80 --best 25 --of 500 --out best.png
 
 Writes only the files that the options name. Face 12 is always the same face.
 A list of faces may include photographs, as in 1-9,me.jpg: see docs/exploring.md.
