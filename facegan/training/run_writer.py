@@ -201,7 +201,9 @@ def check_outputs(folder):
     """Raise ValueError if one of the files of a run folder could not be written, before hours are spent."""
     for name in (*FIXED_NAMES, *checkpoints.NAMES, checkpoints.NEW_NAME, generators.BEST_NAME):
         files.writable_path(Path(folder) / name)
-    files.writable_folder(Path(folder) / "tensorboard")
+    events = Path(folder) / "tensorboard"
+    if events.exists() and not events.is_dir():
+        raise ValueError(f"{events}: is a file, not a folder of events; move it away")
 
 
 def _pictures(paths, size):
