@@ -39,7 +39,7 @@ def main():
     chosen = pixels[: columns**2]
     print(f"drawn: {len(chosen)}, values from {chosen.min()} to {chosen.max()}")
     with files.atomic_write(options.out) as file:
-        images.grid(255 - chosen if pixels.shape[-1] == 1 else chosen, columns).save(file, "PNG")
+        images.grid(images.as_shown(chosen, pixels.shape[-1] == 1), columns).save(file, "PNG")
 
 
 def parse_arguments():

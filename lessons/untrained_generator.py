@@ -24,10 +24,10 @@ def main():
         files.writable_path(options.out, (".png",))
     cli.import_keras()
     preset = presets.PRESETS[options.preset]
-    columns = 10 if preset.image_shape[-1] == 1 else 7
+    columns = preset.plot_side
     drawn = draw(preset, columns**2, options.seed)
     print(f"images {drawn.shape}, values from {drawn.min():.3f} to {drawn.max():.3f}, mean {drawn.mean():.3f}")
-    pixels = images.shown(images.to_pixels(drawn, preset.output), preset.output)
+    pixels = images.as_shown(images.to_pixels(drawn, preset.output), preset.inverted)
     with files.atomic_write(options.out) as file:
         images.grid(pixels, columns).save(file, "PNG")
 
