@@ -19,9 +19,11 @@ COMMANDS = [
     "vector_arithmetic.py {model} --plus smiling_woman=1,2 --minus 3 --plus 4 --out sum.png --save-direction sum.npz",
     "vector_arithmetic.py {model} --plus sum --apply-to 3,4 --strength -2..2 --out sums.png",
     "make_portraits.py {model} --out portraits --count 2",
+    "explore.py {model} --no-detector --map 9 --out explore.html",
 ]
 WITH_THE_DETECTOR = [
     "generate.py {model} --best 2 --of 4 --out best.png",
+    "explore.py {model} --map 9 --out explore.html",
     "vector_arithmetic.py {model} --find-direction brightness --save-direction brightness.npz",
 ]
 # Which packages are loaded once all commands have run in one process.
