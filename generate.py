@@ -13,7 +13,7 @@ preparing and metrics.
 import argparse
 from pathlib import Path
 
-from facegan.common import cli, faces, files, images, latents, provenance
+from facegan.common import cli, datasets, faces, files, images, latents, provenance
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def main():
     write_pictures(options, generator, numbers, pixels)
     if options.save_latents:
         with files.atomic_write(options.save_latents) as file:
-            np.savez(file, points)
+            datasets.save_arrays(file, arr_0=points)
 
 
 def parse_arguments():

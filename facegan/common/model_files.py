@@ -179,6 +179,8 @@ def _read_keras(file):
                 raise ValueError(
                     f"is an archive of {', '.join(names[:3]) or 'nothing'}, not a .keras model; name another file"
                 )
+            if max(archive.getinfo(name).file_size for name in ("config.json", "model.weights.h5")) > LARGEST_ARRAY:
+                raise ValueError("holds more data than any network here needs")  # before memory is asked for
             config, weights = archive.read("config.json"), archive.read("model.weights.h5")
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError):
         raise ValueError(DAMAGED) from None

@@ -110,7 +110,7 @@ def explained(step, latents, values):
 def save(direction, path):
     """Write a direction as .npz: arr_0 is the step, fingerprint the generator's."""
     with files.atomic_write(path) as file:
-        np.savez(file, direction.step, fingerprint=np.array(direction.fingerprint))
+        datasets.save_arrays(file, arr_0=direction.step, fingerprint=np.array(direction.fingerprint))
 
 
 def read(path):

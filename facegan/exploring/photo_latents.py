@@ -68,7 +68,7 @@ def _reconstruct(photographs, is_face, generator):
         with files.atomic_path(photo.latent_path.with_suffix("").with_suffix(".photo.png")) as temporary:
             picture.save(temporary, format="PNG")
         with files.atomic_write(photo.latent_path) as file:
-            np.savez(file, latent[None])
+            datasets.save_arrays(file, arr_0=latent[None])
 
 
 def _latent_path(path, generator, folder):

@@ -214,7 +214,9 @@ class FeatureCache:
 
     def _write(self):
         with files.atomic_write(self.path) as file:
-            np.savez(file, key=np.array(self._key), rows=self._rows, features=np.concatenate(self._features))
+            datasets.save_arrays(
+                file, key=np.array(self._key), rows=self._rows, features=np.concatenate(self._features)
+            )
 
 
 def _random_rows(rows, count, seed=0):

@@ -36,7 +36,7 @@ def save_state(folder, variables, progress, rotate=True, settings=None):
         if new.exists():  # a process was killed before it had its place
             _put_in_place(new)
         with files.atomic_write(new) as file:
-            np.savez(file, **texts, **arrays)
+            datasets.save_arrays(file, **texts, **arrays)
         _put_in_place(new, rotate)
 
 

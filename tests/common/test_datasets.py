@@ -1,5 +1,6 @@
 """Data sets are opened as pixels, whoever wrote them, or refused in one line."""
 
+import time
 import zipfile
 
 from facegan.common import datasets
@@ -128,3 +129,17 @@ def test_files_that_do_not_go_together_are_refused_by_name(tmp_path):
         datasets.load_images([tmp_path / "a.npz", "mnist"])
     with pytest.raises(ValueError, match=r"with n 1 or more"):
         datasets.load_images(tmp_path / "empty.npz")
+
+
+def test_arrays_are_the_same_bytes_at_any_time_even_where_the_clock_is_wrong(monkeypatch, tmp_path):
+    written = []
+    for now in (1.8e9, 0.0):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        with (tmp_path / "a.npz").open("wb") as file:
+            datasets.save_arrays(file, arr_0=np.arange(6.0), note=np.array("text"))
+        written.append((tmp_path / "a.npz").read_bytes())
+    assert written[0] == written[1]
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert arrays["arr_0"].tolist() == [0, 1, 2, 3, 4, 5] and str(arrays["note"]) == "text"
+    with pytest.raises(ValueError), (tmp_path / "b.npz").open("wb") as file:
+        datasets.save_arrays(file, arr_0=np.array([{}], object))
