@@ -138,7 +138,7 @@ def add_learning(group):
     positive = cli.number(0, above=True)
     group.add_argument("--batch-size", type=cli.integer(2), metavar="N", help="images generated per update of G")
     group.add_argument(
-        "--accumulate", type=cli.integer(1), default=1, metavar="N", help="compute a batch in N parts, to save memory"
+        "--accumulate", type=cli.integer(1), default=1, metavar="N", help="parts of a batch, for less memory"
     )
     group.add_argument("--learning-rate", type=positive, metavar="RATE", help="Adam's rate for G; D's follows from it")
     group.add_argument("--lr-decay", type=cli.number(0, 1), metavar="SHARE", help="last part, in which rates fall to 0")
@@ -154,7 +154,7 @@ def add_learning(group):
         "--label-smoothing", type=cli.number(0, 0.5), default=0.0, metavar="X", help="D's target for real images: 1 - X"
     )
     group.add_argument("--augment", action="store_true", help="differentiable augmentation, for small data sets")
-    settings = "change another setting of the preset (docs/ideas.md)"
+    settings = "another setting of the preset (docs/ideas.md)"
     group.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=settings)
 
 
