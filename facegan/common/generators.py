@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import math
 import re
 import zipfile
 from pathlib import Path
@@ -51,7 +52,7 @@ class Generator:
 
     @property
     def latent_dim(self):
-        return self.network.input_shapes[0][-1]
+        return math.prod(self.network.input_shapes[0])  # some generators take it as an image of one pixel
 
     @property
     def height(self):
@@ -81,11 +82,11 @@ class Generator:
 
     def draw(self, latents):
         """Draw faces: latents (n, latent_dim) → pixels uint8 (n, height, width, channels)."""
-        latents = np.ascontiguousarray(latents, np.float32)
+        inputs = np.asarray(latents, np.float32).reshape(-1, *self.network.input_shapes[0])
         pixels = np.empty((len(latents), self.height, self.width, self.channels), np.uint8)
 
         def draw_one(row):
-            pixels[row] = images.to_pixels(self.network(latents[row]), self.pixel_range)
+            pixels[row] = images.to_pixels(self.network(inputs[row]), self.pixel_range)
 
         inference.on_every_core(draw_one, len(latents))
         return pixels
@@ -109,14 +110,14 @@ class KerasGenerator:
 
     def latents_of(self, numbers):
         """The latents (n, latent_dim) float32 of numbered faces."""
-        return latents_of_faces(numbers, self.model.input_shape[-1], self.latent_prior)
+        return latents_of_faces(numbers, math.prod(self.model.input_shape[1:]), self.latent_prior)
 
     def draw(self, latents):
         """Draw faces: latents (n, latent_dim) → pixels uint8 (n, height, width, channels).
 
         Batches are padded to a constant shape, so that face 12 has the same pixels alone as among faces 1 to 31.
         """
-        batches = _padded_batches(latents)
+        batches = _padded_batches(np.reshape(latents, (-1, *self.model.input_shape[1:])))
         pixels = [images.to_pixels(self.model.predict_on_batch(batch), self.pixel_range) for batch in batches]
         return np.concatenate(pixels)[: len(latents)]
 

@@ -98,7 +98,8 @@ def _descend(generator, starts, pixels, as_faces):
 
     rows = keras.Input((), dtype="int32")
     table = keras.layers.Embedding(*starts.shape, embeddings_constraint=_constraint(generator))
-    drawn = generator.model(table(rows), training=False)
+    inputs = keras.layers.Reshape(generator.model.input_shape[1:])(table(rows))
+    drawn = generator.model(inputs, training=False)
     outputs, targets = [drawn], [images.to_images(pixels, generator.pixel_range)]
     if as_faces:
         features_of = _detector_features(generator)

@@ -147,3 +147,13 @@ def test_a_path_without_a_generator_says_what_is_missing(tmp_path):
         generators.find_generator(tmp_path / "nowhere")
     with pytest.raises(ValueError, match=r"holds no generator_model_\*"):
         generators.find_generator(tmp_path)
+
+
+def test_a_generator_that_takes_a_latent_as_an_image_of_one_pixel_draws(tmp_path):
+    latents = keras.Input((1, 1, 8))
+    model = keras.Model(latents, keras.layers.Conv2DTranspose(3, 4, activation="tanh")(latents))
+    generator = generators.load_generator(save(tmp_path / "pixel.h5", model))
+    points = generator.latents_of(range(1, 4))
+    assert points.shape == (3, 8)
+    drawn = generator.draw(points)
+    assert np.abs(drawn.astype(int) - generator.in_keras().draw(points)).max() <= 1 and drawn.std() > 1

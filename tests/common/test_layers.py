@@ -85,3 +85,16 @@ def test_paths_that_part_and_meet_equal_those_of_keras():
 def test_every_layer_and_argument_that_files_may_contain_is_known():
     assert layers.LAYERS.keys() == model_config.LAYERS.keys() - {"InputLayer"}
     assert layers.ACTIVATIONS.keys() == set(model_config.ACTIVATIONS)
+
+
+REFUSED = {
+    "takes inputs of any size": lambda: keras.Sequential([keras.Input((None, None, 3)), k.Conv2D(2, 3)]),
+    "numbers of classes": lambda: keras.Sequential([keras.Input((1,)), k.Embedding(3, 4)]),
+    "its output would be": lambda: keras.Sequential([keras.Input((8, 8, 3)), k.UpSampling2D(100_000)]),
+}
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_a_network_that_cannot_be_computed_is_refused(text):
+    with pytest.raises(ValueError, match=text):
+        network_of(REFUSED[text]())

@@ -4,7 +4,7 @@ import base64
 import marshal
 import zipfile
 
-from facegan.common.model_files import load_model_file
+from facegan.common.model_files import load_model_file, load_network
 
 import h5py
 import keras
@@ -43,10 +43,11 @@ def draw(model, count=3):
 
 def refusal(path, **kwargs):
     """The one line with which a file is refused."""
-    with pytest.raises(ValueError) as caught:
-        load_model_file(path, **kwargs)
-    text = str(caught.value)
-    assert text.startswith(f"{path}: ") and "\n" not in text
+    for load in (load_network, load_model_file):
+        with pytest.raises(ValueError) as caught:
+            load(path, **kwargs)
+        text = str(caught.value)
+        assert text.startswith(f"{path}: ") and "\n" not in text
     return text
 
 
