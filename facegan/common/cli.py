@@ -217,6 +217,10 @@ def import_keras():
                 f"Keras needs {error.name}, which is not installed: pip install {error.name}, or set KERAS_BACKEND to "
                 "whichever of tensorflow, jax and torch is installed"
             ) from None
+        except ImportError as error:
+            if "failed to map segment" not in str(error):
+                raise
+            raise OutOfMemoryError("the memory is not enough to load Keras; free some, or raise its limit") from None
         except ValueError as error:
             raise UserError(f"KERAS_BACKEND {os.environ.get('KERAS_BACKEND')}: {error}") from error
     return keras

@@ -158,3 +158,10 @@ def test_without_memory_a_script_ends_in_one_line_before_libraries_can_crash(tmp
     result = run_script(tmp_path, crash)
     assert result.returncode == 2
     assert result.stderr.startswith("script.py: error: ") and result.stderr.count("\n") == 1
+
+
+def test_too_little_memory_to_load_keras_is_one_line(tmp_path):
+    (tmp_path / "keras.py").write_text("raise ImportError('libx.so.2: failed to map segment from shared object')\n")
+    result = run_script(tmp_path, "cli.run(cli.import_keras)")
+    assert result.returncode == 2
+    assert result.stderr.startswith("script.py: error: the memory is not enough") and result.stderr.count("\n") == 1
