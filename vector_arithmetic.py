@@ -25,7 +25,7 @@ OPTIONS = {1: "--plus", -1: "--minus"}  # by the sign of their terms
 AUTO = "auto"
 AUTO_COUNT = 10
 SEARCH_APPLY_TO = "1-5"  # what --find-direction draws by default
-AUTO_APPLY_TO = "1"
+AUTO_APPLY_TO = "2"
 SEARCH_STRENGTH = (-2.0, 2.0)
 LONGEST_ROW = 12
 
