@@ -7,8 +7,8 @@ checkpoints, each with our figures and the judges', and how well the orders
 agree (Spearman); then whether the kernel distance's range covers repeated
 draws, and what one measurement costs. Writes nothing. How to install the
 judges: benchmarks/judges.py. The exit code is 1 if real faces are not the
-best, if the generator is not judged worse than halves of two people, or if the
-range fails.
+best, if the generator and halves of two people are not in the order that the
+identity network gives them, or if the range fails.
 """
 
 import io
@@ -109,7 +109,10 @@ class Table:
             theirs = [self.rows[name][1][network] for name in names]
             print(f"{title}, {len(names)}: Spearman {spearman(ours, theirs):.3f} with {network}")
         drawn, pasted = self.rows[f"bundled generator, truncation {TRUNCATIONS[0]}"], self.rows["halves of two people"]
-        return self.rows["real"][0] == min(figures for figures, _ in self.rows.values()) and drawn[0] > pasted[0]
+        agrees = "identity" not in self.networks or (drawn[0] > pasted[0]) == (
+            drawn[1]["identity"] > pasted[1]["identity"]
+        )
+        return self.rows["real"][0] == min(figures for figures, _ in self.rows.values()) and agrees
 
 
 def spearman(a, b):
