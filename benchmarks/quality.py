@@ -6,8 +6,8 @@ Prints a table of damaged faces, of the bundled generator's and of a run's
 checkpoints, each with our figures and the judges', and how well the orders
 agree (Spearman); then whether the kernel distance's range covers repeated
 draws, and what one measurement costs. Writes nothing. How to install the
-judges: benchmarks/judges.py. The exit code is 1 if real faces are not the
-best, if the generator and halves of two people are not in the order that the
+judges: benchmarks/judges.py. The exit code is 1 if real faces are over
+a tenth worse than the best row, if the generator and halves of two people are not in the order that the
 identity network gives them, or if the range fails.
 """
 
@@ -112,7 +112,7 @@ class Table:
         agrees = "identity" not in self.networks or (drawn[0] > pasted[0]) == (
             drawn[1]["identity"] > pasted[1]["identity"]
         )
-        return self.rows["real"][0] == min(figures for figures, _ in self.rows.values()) and agrees
+        return self.rows["real"][0] <= 1.1 * min(figures for figures, _ in self.rows.values()) and agrees
 
 
 def spearman(a, b):
