@@ -6,9 +6,9 @@ Prints a table of damaged faces, of the bundled generator's and of a run's
 checkpoints, each with our figures and the judges', and how well the orders
 agree (Spearman); then whether the kernel distance's range covers repeated
 draws, and what one measurement costs. Writes nothing. How to install the
-judges: benchmarks/judges.py. The exit code is 1 if real faces are over
-a tenth worse than the best row, if the generator and halves of two people are not in the order that the
-identity network gives them, or if the range fails.
+judges: benchmarks/judges.py. The exit code is 1 if real faces are over a tenth
+worse than the best row, if the generator and halves of two people are not in
+the order that the identity network gives them, or if the range fails.
 """
 
 import io
