@@ -231,6 +231,7 @@ def start_backend(options):
     """Import Keras, join the other processes of a launch, and print the device; returns (it, the precision)."""
     if options.device == "cpu":
         hardware.hide_gpus()
+    hardware.keep_freed_memory()
     cli.import_keras()
 
     from facegan.training import devices

@@ -8,6 +8,7 @@ import ctypes
 import dataclasses
 import importlib.metadata
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -31,6 +32,8 @@ PROBES = {
 WORDS = re.compile(r"gpu|cuda|nvidia|driver|libcu|cupti", re.IGNORECASE)
 # JAX's packages for CUDA 12 go together with TensorFlow's, and run on drivers from 525 on.
 PACKAGES = {"tensorflow": '"tensorflow[and-cuda]"', "jax": '"jax[cuda12]"', "torch": "torch"}
+# glibc's M_MMAP_MAX, M_TRIM_THRESHOLD and M_TOP_PAD, in bytes: no block of pages of its own, and none given back.
+MALLOC_SETTINGS = {-4: 0, -1: 2**31 - 1, -2: 2**28}
 # CPU flags of hardware that multiplies bfloat16; without one, bfloat16 is emulated and slower than float32.
 FAST_BFLOAT16_FLAGS = {"amx_bf16", "avx512_bf16"}
 
@@ -63,6 +66,17 @@ def hide_gpus():
     os.environ.update(CUDA_VISIBLE_DEVICES="-1", JAX_PLATFORMS="cpu", KERAS_TORCH_DEVICE="cpu")
 
 
+def keep_freed_memory():
+    """Let the C library keep memory that is freed for later use, instead of giving it back to the system.
+
+    A training step asks for hundreds of megabytes and frees them; each time, the system would give pages anew and fill
+    them with zeros. Only glibc has these settings.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        for setting, value in MALLOC_SETTINGS.items():
+            ctypes.CDLL(None).mallopt(setting, value)
+
+
 def find_device():
     """The `Device` that the Keras backend in use computes on.
 
@@ -84,7 +98,7 @@ def _tensorflow_device():
 
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        return _cpu()
+        return find_cpu()
     details = tf.config.experimental.get_device_details(gpus[0])
     capability = details.get("compute_capability", (0, 0))
     return Device("gpu", details.get("device_name", "GPU"), len(gpus), capability >= (8, 0))
@@ -96,7 +110,7 @@ def _jax_device():
     devices = jax.devices()
     if devices[0].platform == "cpu":
         # JAX's CPU kernels gain nothing from bfloat16.
-        return dataclasses.replace(_cpu(), count=len(devices), fast_bfloat16=False)
+        return dataclasses.replace(find_cpu(), count=len(devices), fast_bfloat16=False)
     capability = str(getattr(devices[0], "compute_capability", "8.0"))
     return Device(devices[0].platform, devices[0].device_kind, len(devices), float(capability) >= 8.0)
 
@@ -105,12 +119,13 @@ def _torch_device():
     import torch
 
     if not torch.cuda.is_available():
-        return dataclasses.replace(_cpu(), fast_bfloat16=False)
+        return dataclasses.replace(find_cpu(), fast_bfloat16=False)
     fast = torch.cuda.get_device_capability() >= (8, 0)
     return Device("gpu", torch.cuda.get_device_name(), torch.cuda.device_count(), fast)
 
 
-def _cpu():
+def find_cpu():
+    """The processor, as a `Device`."""
     name, flags = "CPU", set()
     # Only Linux lists the processor's features here; elsewhere float32 is the safe choice.
     with contextlib.suppress(OSError):

@@ -4,12 +4,15 @@ Three of the kernels that TensorFlow calls are far slower than the rest, and the
 
 - A convolution with few output channels leaves most of a vector register empty. `_few` and `_few_doubled` compute
   squares of 2x2 pixels at once, as channels.
-- The gradient of a kernel over small maps in bfloat16: `_over_windows` computes it as a few matrix products.
+- The gradient of a kernel in bfloat16, over small maps or where the processor does not multiply bfloat16, whose sums
+  TensorFlow then rounds to bfloat16: `_over_windows` computes it as a few matrix products.
 - The gradient of a bias in bfloat16: one thread sums it in bfloat16 and loses most of a large map to rounding.
   `_channel_sums` is a matrix product that sums in float32.
 
 `generators.save_model` saves each layer as its `plain_class`, Keras's own.
 """
+
+from facegan.common import hardware
 
 import tensorflow as tf
 from keras import layers
@@ -108,7 +111,8 @@ def _kernel_gradient(inputs, gradients, size, stride):
     """The gradient of the kernel that convolves `inputs` into maps whose gradients are `gradients`."""
     if stride == 1 and _is_few(size, gradients.shape[3]) and gradients.shape[3] < inputs.shape[3]:
         return _flip(_kernel_gradient(gradients, inputs, size, stride))
-    if inputs.dtype == tf.bfloat16 and gradients.shape[1] * gradients.shape[2] <= SMALL_MAP:
+    small = gradients.shape[1] * gradients.shape[2] <= SMALL_MAP
+    if inputs.dtype == tf.bfloat16 and (small or not hardware.find_cpu().fast_bfloat16):
         return _over_windows(inputs, gradients, size, stride)
     shape = (size, size, inputs.shape[3], gradients.shape[3])
     return tf.raw_ops.Conv2DBackpropFilter(

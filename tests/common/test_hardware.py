@@ -1,6 +1,11 @@
 """A run names its device, and says why it does not use a card that the machine has."""
 
 import ctypes
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
 
 from facegan.common import hardware
 
@@ -10,6 +15,9 @@ from PIL import Image
 from prepare_runs import refused
 from short_runs import FAST
 
+ROOT = Path(__file__).resolve().parents[2]
+
+C_LIBRARY = ctypes.CDLL(None)
 CPU = hardware.Device("cpu", "A processor", 1, False)
 SAID = "I0000 00:00:1795551557.3223   10541 cudart_stub.cc:31] Could not find cuda drivers on your machine.\n"
 
@@ -26,6 +34,8 @@ def card(monkeypatch, tmp_path):
 
 
 def missing_library(name):
+    if name is None:  # the C library, which training sets up
+        return C_LIBRARY
     raise OSError(f"{name}: cannot open shared object file")
 
 
@@ -191,3 +201,34 @@ def test_a_backend_that_cannot_start_is_an_error_in_one_line(card, monkeypatch, 
     printed = capsys.readouterr().err
     assert "KERAS_BACKEND tensorflow: cannot start (Unable to initialize backend 'cuda': no driver); " in printed
     assert printed.count("\n") == 1
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such settings")
+def test_memory_that_training_frees_stays_with_the_process():
+    code = """
+import resource, sys
+from facegan.common import hardware
+import numpy as np
+if sys.argv[1] == "keep":
+    hardware.keep_freed_memory()
+np.ones(2**24)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    np.ones(2**24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    faults = {
+        how: int(subprocess.run([sys.executable, "-c", code, how], env=environment, capture_output=True).stdout)
+        for how in ("keep", "return")
+    }
+    assert 10 * faults["keep"] < faults["return"]
+
+
+@pytest.mark.parametrize(("given", "used"), [({}, "1"), ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "0")])
+def test_tensorflows_fast_convolutions_are_on_unless_switched_off(given, used):
+    code = "import os\nfrom facegan.common import cli\ncli.import_keras()\nprint(os.environ['TF_ENABLE_ONEDNN_OPTS'])"
+    environment = {name: value for name, value in os.environ.items() if name != "TF_ENABLE_ONEDNN_OPTS"}
+    environment |= {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow", **given}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert result.stdout.strip() == used
