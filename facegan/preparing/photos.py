@@ -124,7 +124,10 @@ class Archive:
 
 
 def _walk(root):
-    """Yield the names of pictures below a folder, with / between folders, and of folders that cannot be listed."""
+    """Yield the names of pictures below a folder, with / between folders, and of folders that cannot be listed.
+
+    NAME.png beside NAME.npz is not a photograph but the preview of a data set.
+    """
     seen = set()
     waiting = [""]
     while waiting:
@@ -140,10 +143,11 @@ def _walk(root):
                 raise
             yield folder
             continue
+        data_sets = {entry.name.removesuffix(".npz") for entry in entries if entry.name.endswith(".npz")}
         for entry in entries:
             if _is_folder(entry):
                 waiting.append(f"{folder}{entry.name}/")
-            elif is_picture(folder + entry.name):
+            elif is_picture(folder + entry.name) and entry.name.removesuffix(".png") not in data_sets:
                 yield folder + entry.name
 
 

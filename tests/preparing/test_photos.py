@@ -268,3 +268,10 @@ def test_a_source_without_photos_is_refused_in_one_line(tmp_path, picture):
         with pytest.raises(ValueError, match=reason) as error:
             photos.open_source(tmp_path / name)
         assert "\n" not in str(error.value)
+
+
+def test_the_preview_of_a_data_set_among_the_photographs_is_not_one_of_them(tmp_path, picture):
+    for name in ("faces.png", "other.png", "faces.jpg"):
+        picture.save(tmp_path / name)
+    (tmp_path / "faces.npz").touch()
+    assert photos.open_source(tmp_path).names == ["faces.jpg", "other.png"]
