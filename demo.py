@@ -83,8 +83,11 @@ def main():
     options = parse_arguments()
     with cli.naming("bundled generator"):
         generators.find_generator(None)
+    out = Path(options.out or default_folder(options.photos))
+    if options.photos and out.resolve().is_relative_to(Path(options.photos).resolve()):
+        raise cli.UserError(f"--out {out}: is in PHOTOS, so the demo's pictures would count as photos; name another")
     with cli.naming("--out"):
-        out = files.writable_folder(options.out or default_folder(options.photos))
+        files.writable_folder(out)
     done = []
     for part in (bundled_stages, preparing_stages, training_stages, drawing_stages):
         for stage in part(out, options):
@@ -92,7 +95,7 @@ def main():
             done.append((stage, seconds))
             text = page(done, out)
             with files.atomic_write(out / "index.html", "w", encoding="utf-8") as file:
-                file.write(text)
+                file.write(files.printable(text))
     print(f"\nall results with their commands: {out / 'index.html'}")
 
 

@@ -197,6 +197,14 @@ def test_photographs_that_are_not_there_are_one_line(monkeypatch, capsys, bundle
     assert drawing.files_in(".") == []
 
 
+@pytest.mark.parametrize("words", [["here", "--out", "here"], ["here", "--out", "here/demo"], ["."]])
+def test_pictures_of_the_demo_never_count_as_photographs(monkeypatch, capsys, bundled, words):
+    Path("here").mkdir()
+    Image.new("RGB", (64, 64)).save("here/photograph.png")
+    assert "is in PHOTOS" in drawing.refusal(monkeypatch, capsys, demo, *words)
+    assert [path.name for path in Path("here").iterdir()] == ["photograph.png"]
+
+
 def run_here(stage, number):
     """Run a stage in this process, where the bundled generator is the tiny one."""
     sys.argv = [str(ROOT / stage.command[0]), *stage.command[1:]]
