@@ -48,7 +48,7 @@ def main():
         made_by=provenance.record(generator, shown or ["every number"]),
     )
     with files.atomic_write(out, "w", encoding="utf-8") as file:
-        file.write(text)
+        file.write(files.printable(text))
 
 
 def parse_arguments():

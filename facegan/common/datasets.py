@@ -25,8 +25,10 @@ PREFERRED = ("arr_0", "x_train")
 
 
 def read_comment(path):
-    """Read the comment of a zip archive as bytes; empty if there is none, or if the file is not a zip."""
+    """Read the comment of a zip archive as bytes; empty if there is none, or if the path is not a zip file."""
     try:
+        if not Path(path).is_file():
+            return b""
         with zipfile.ZipFile(path) as archive:
             return archive.comment
     except (OSError, zipfile.BadZipFile):
@@ -62,6 +64,8 @@ def open_array(path, verified=False):
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():  # reading a pipe may never end
+            raise ValueError(f"{path}: is not a file; name a .npz file")
         with zipfile.ZipFile(path) as archive:
             member = _choose(path, archive)
             with archive.open(member) as stream:

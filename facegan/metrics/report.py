@@ -72,7 +72,7 @@ def write_csv(rows, metric, path):
         writer.writerow(["generator", "fingerprint", "images", "real_images", *names])
         for generator, fingerprint, count, figures in measured:
             texts = (f"{value:.6g}" for value in dataclasses.astuple(figures))
-            writer.writerow([generator, fingerprint, count, len(metric.real_rows), *texts])
+            writer.writerow([files.printable(str(generator)), fingerprint, count, len(metric.real_rows), *texts])
 
 
 def draw_curves(rows, metric, path):

@@ -2,12 +2,14 @@
 
 import contextlib
 import json
+import os
 import resource
 import shutil
 import zipfile
 
 import demo
 import evaluate
+import explore
 import generate
 import interpolate
 import make_portraits
@@ -141,6 +143,34 @@ def spoil(path, value):
         weights = found[-1][()]
         weights.flat[0] = value
         found[-1][...] = weights
+
+
+@pytest.mark.parametrize(
+    ("script", "words", "written"),
+    [
+        (explore, "--no-detector --map 4 --out a.html", "a.html"),
+        (evaluate, "--data faces.npz --count 40 --out report", "report/quality.csv"),
+    ],
+)
+def test_a_generator_whose_name_is_no_text_can_be_written_about(monkeypatch, here, script, words, written):
+    (here / "g.h5").rename(here / "g\udcff.h5")
+    assert not drawing.run(monkeypatch, script, "g\udcff.h5", *words.split())
+    assert "g\\xff.h5" in (here / written).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (generate, "g.h5 --latents {} --out a.png"),
+        (evaluate, "g.h5 --data {}"),
+        (vector_arithmetic, "g.h5 --plus {} --out a.png"),
+        (prepare_faces, "--merge {} --out a.npz"),
+    ],
+)
+@pytest.mark.parametrize("name", ["pipe.npz", "/dev/zero"])
+def test_an_array_that_never_ends_is_not_read(monkeypatch, capsys, here, script, words, name):
+    os.mkfifo(here / "pipe.npz")
+    refusal(monkeypatch, capsys, script, *words.format(name).split())
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
