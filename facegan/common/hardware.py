@@ -153,6 +153,28 @@ def compiles_with_xla(device):
     return device.kind != "cpu" or keras.backend.backend() == "jax"
 
 
+def check_address_space(needed):
+    """Refuse a training that `ulimit -v` or a job's limit leaves no room for: TensorFlow would crash without a word.
+
+    Args:
+        needed: bytes that are certainly needed beyond those in use.
+
+    Raises:
+        cli.OutOfMemoryError: it does not fit.
+    """
+    sizes = Path("/proc/self/statm")
+    if not sizes.exists():  # not Linux
+        return
+    import resource
+
+    limit, used = resource.getrlimit(resource.RLIMIT_AS)[0], int(sizes.read_text().split()[0]) * resource.getpagesize()
+    if limit != resource.RLIM_INFINITY and used + needed > limit:
+        needs, limit = (f"{size / 2**30:.1f} GiB" for size in (used + needed, limit))
+        raise cli.OutOfMemoryError(
+            f"the memory is not enough: training needs at least {needs} of address space, and ulimit -v allows {limit}"
+        )
+
+
 def announce(wanted, device, precision):
     """Print the device, and on standard error why it is not a card that the machine has.
 

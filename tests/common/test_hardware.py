@@ -3,11 +3,13 @@
 import ctypes
 import os
 import platform
+import resource
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-from facegan.common import hardware
+from facegan.common import cli, hardware
 
 import pytest
 import tiny
@@ -232,3 +234,26 @@ def test_tensorflows_fast_convolutions_are_on_unless_switched_off(given, used):
     environment |= {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow", **given}
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert result.stdout.strip() == used
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+def test_a_limit_of_the_address_space_refuses_only_what_certainly_does_not_fit(monkeypatch):
+    limits = [resource.RLIM_INFINITY, 1 << 45, 1 << 30]
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (limits[0], limits[0]))
+    while len(limits) > 1:
+        hardware.check_address_space(1 << 30)
+        limits.pop(0)
+    with pytest.raises(cli.OutOfMemoryError, match=r"needs at least .* GiB of address space, and ulimit -v allows 1.0"):
+        hardware.check_address_space(1 << 30)
+
+
+@pytest.mark.slow  # imports TensorFlow several times
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+@pytest.mark.parametrize("kilobytes", [1_000_000, 1_500_000, 2_000_000, 2_500_000])
+def test_training_under_a_limit_of_memory_is_one_line(tmp_path, dataset, kilobytes):
+    script = Path(__file__).parents[2] / "train_gan.py"
+    words = [sys.executable, script, dataset, "--preset", "faces32", "--batch-size", "20", "--out", tmp_path / "run"]
+    command = f"ulimit -v {kilobytes}; exec {shlex.join(map(str, words))}"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "the memory is not enough" in result.stderr and result.stderr.count("\n") == 1
