@@ -23,6 +23,9 @@ from facegan.training import presets
 
 EXIT_COLLAPSED = 3
 FEWEST_MEASURED = 4
+# Bytes of address space that TensorFlow was seen to take on two cores, least of all; more cores take more: to build
+# networks and train them, and only to train them.
+TO_START, TO_TRAIN = 700 << 20, 300 << 20
 # By the kinds of `collapse.Finding`.
 REMEDIES = {
     "not finite": "lower --learning-rate, or use --precision float32",
@@ -43,7 +46,15 @@ def main():
         choose_rows(*load_data(options)[:1], options)
     device, precision = start_backend(options)
 
-    from facegan.training import batches, checkpoints, devices, run_config, run_writer
+    from facegan.training import devices
+
+    with devices.together():
+        return run(options, preset, device, precision)
+
+
+def run(options, preset, device, precision):
+    """Check the data and the run folder, build the networks, and train them; returns the exit code."""
+    from facegan.training import batches, checkpoints, devices, dry_run, run_config, run_writer
 
     pixels, fingerprint = load_data(options)
     rows, held_out = choose_rows(pixels, options)
@@ -67,6 +78,7 @@ def main():
                 run_writer.check_outputs(out)
             differing = run_config.check_same_run(out, config)
         made = checkpoints.steps_made(out)
+        devices.check_same({**run_config.shared(config), "the state in --out": made})
         if made > schedule.total and not options.dry_run:
             print(f"{out} holds {made:,} steps, more than the {schedule.total:,} asked for: nothing to do")
             return 0
@@ -84,10 +96,10 @@ def main():
         )
         with cli.naming("--batch-size"):
             devices.check_batch_size(config.batch_size, stream.real_count // config.accumulate)
+        parts = (count // config.accumulate for count in (config.batch_size, stream.real_count))
+        hardware.check_address_space(TO_TRAIN + dry_run.memory(gan, *parts))
         with named_limits(config, stream.real_count):
             if options.dry_run:
-                from facegan.training import dry_run
-
                 dry_run.report(gan, stream, schedule, config=config, folder=out)
                 return 0
             if devices.is_first():
@@ -243,6 +255,7 @@ def start_backend(options):
     precision = hardware.resolve_precision(options.precision, device)
     with cli.naming("--device"):
         hardware.announce(options.device, device, precision)
+    hardware.check_address_space(TO_START)
     devices.distribute(device)
     return device, precision
 

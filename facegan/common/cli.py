@@ -14,6 +14,7 @@ import os
 import re
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 from facegan.common import files
@@ -22,6 +23,9 @@ BACKENDS = ("tensorflow", "jax", "torch")
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
+NO_MEMORY_TO_LOAD = "the memory is not enough to load the libraries; free some, or raise its limit"
+
+_ends_at_once = False
 
 # The threads of numpy's linear algebra wait for one another: on a busy machine a 256x256 eigenproblem takes 1 s instead
 # of 5 ms. This must be set before numpy is imported.
@@ -45,7 +49,13 @@ class Terminated(BaseException):
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser whose errors are one line, without the usage block in front."""
+    """An ArgumentParser whose errors are one line, without the usage block in front; it refuses empty arguments."""
+
+    def parse_args(self, args=None, namespace=None):
+        for word in sys.argv[1:] if args is None else args:
+            if re.fullmatch(r"(--[a-z-]+=)?", word):  # an empty name would mean the default to some options
+                self.error(f"{word!r} is an empty argument; is a variable not set? Name something, or leave it out")
+        return super().parse_args(args, namespace)
 
     def error(self, message):
         self.exit(EXIT_USER_ERROR, f"{self.prog}: error: {_one_line(message)} (see --help)\n")
@@ -106,12 +116,24 @@ def run(main):
     except BrokenPipeError:
         _discard_output()
         code = 1
-    except OSError as error:
-        if error.errno not in files.DISK_FULL:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in files.DISK_FULL:
+            code = _report(f"{error.filename or 'output'}: the disk is full; make room and run the same command again")
+            _discard_output()
+        elif _ends_at_once:
+            traceback.print_exc()
+            code = 1
+        else:
             raise
-        code = _report(f"{error.filename or 'output'}: the disk is full; make room and run the same command again")
-        _discard_output()
+    if _ends_at_once:
+        _end_at_once(code)
     sys.exit(code)
+
+
+def end_at_once(yes):
+    """Choose whether `run` ends the process without the libraries' cleaning up, as JAX's waits for other processes."""
+    global _ends_at_once
+    _ends_at_once = yes
 
 
 def _check_backend():
@@ -128,7 +150,7 @@ def _report(error):
 
 def _end_at_once(code):
     """End a script's process without the libraries' cleaning up, which crashes where memory is short."""
-    if getattr(sys.modules["__main__"], "__file__", None) == sys.argv[0]:  # not in a test
+    if Path(getattr(sys.modules["__main__"], "__file__", "")).name == Path(sys.argv[0]).name:  # not in a test
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
@@ -220,12 +242,25 @@ def import_keras():
                 "whichever of tensorflow, jax and torch is installed"
             ) from None
         except ImportError as error:
-            if "failed to map segment" not in str(error):
+            if not _is_of_memory(error):
                 raise
-            raise OutOfMemoryError("the memory is not enough to load Keras; free some, or raise its limit") from None
+            raise OutOfMemoryError(NO_MEMORY_TO_LOAD) from None
         except ValueError as error:
             raise UserError(f"KERAS_BACKEND {os.environ.get('KERAS_BACKEND')}: {error}") from error
+        except AttributeError as error:  # of a library that was left half loaded
+            if not _is_limited():
+                raise
+            raise OutOfMemoryError(f"{NO_MEMORY_TO_LOAD} ({error})") from None
     return keras
+
+
+def _is_limited():
+    """Whether this process may use only so much memory, by `ulimit -v`."""
+    with contextlib.suppress(ImportError):  # Windows has no such module
+        import resource
+
+        return resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY
+    return False
 
 
 @contextlib.contextmanager
@@ -304,22 +339,41 @@ def _in_range(value, text, low, high):
     return value
 
 
-def _report_missing_package(kind, error, trace):
-    """Exception hook: report a missing package, or a missing folder of facegan/, in one line with exit code 2.
+def _report_failed_import(kind, error, trace):
+    """Exception hook: report a missing package, a missing folder of facegan/ or too little memory in one line, code 2.
 
     A script's imports run before `run` can catch anything.
     """
     in_a_script = sys.argv[0].endswith(".py")  # at Python's prompt, exiting would end the session
-    if not in_a_script or not issubclass(kind, ModuleNotFoundError) or not error.name:
+    if in_a_script and _is_of_memory(error):
+        remedy = NO_MEMORY_TO_LOAD
+    elif in_a_script and isinstance(error, ModuleNotFoundError) and error.name:
+        package, *folder = error.name.split(".")[:2]
+        if package == "facegan":
+            remedy = f"needs the folder {'/'.join([package, *folder])}; copy it from where the script came from"
+        else:
+            remedy = f"this Python has no {package}: pip install -r requirements.txt, or use .venv/bin/python"
+    else:
         sys.__excepthook__(kind, error, trace)
         return
-    package, *folder = error.name.split(".")[:2]
-    if package == "facegan":
-        remedy = f"needs the folder {'/'.join([package, *folder])}; copy it from where the script came from"
-    else:
-        remedy = f"this Python has no {package}: pip install -r requirements.txt, or use .venv/bin/python"
     print(f"{Path(sys.argv[0]).name}: error: {remedy}", file=sys.stderr)
     sys.exit(EXIT_USER_ERROR)
 
 
-sys.excepthook = _report_missing_package
+def _is_of_memory(error):
+    """Whether an error of an import says that the memory is not enough."""
+    return isinstance(error, MemoryError) or (isinstance(error, ImportError) and "failed to map segment" in str(error))
+
+
+def _open_closed_streams():
+    """Open the standard streams that the shell has closed, as `>&-` does: Python has None for them.
+
+    Otherwise the next file that is opened would get a stream's number, and with it what libraries print.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+_open_closed_streams()
+sys.excepthook = _report_failed_import

@@ -11,7 +11,7 @@ from facegan.training.logs import NUMBERS, duration
 import keras
 import numpy as np
 
-STEPS_BETWEEN_AGREEMENTS = 10  # steps after which several processes agree whether to stop
+STEPS_BETWEEN_AGREEMENTS = 10  # steps after which several processes agree whether to stop or save
 MOST_RESTARTS = 3
 SECONDS_PER_LINE = 60
 REASONS_TO_STOP = (None, KeyboardInterrupt, Terminated)
@@ -148,19 +148,24 @@ class Recorder(keras.callbacks.Callback):
 
     def between_steps(self):
         """Save the state when it is time, stop when asked to, and print progress during a long epoch."""
-        now, stop = time.monotonic(), self.reason_to_stop()
-        if stop or now - self.saved_at > self.save_seconds:
+        now = time.monotonic()
+        stop, due = self.agreed(REASONS_TO_STOP.index(self.stop), now - self.saved_at > self.save_seconds)
+        if stop or due:
             self.save_state()
         if stop:
-            raise stop("the state is saved: run the same command to resume")
-        if now - self.printed_at > SECONDS_PER_LINE and not sys.stdout.isatty():
+            devices.leave()
+            raise REASONS_TO_STOP[stop]("the state is saved: run the same command to resume")
+        if self.progress.summed and now - self.printed_at > SECONDS_PER_LINE and not sys.stdout.isatty():
             self.print_progress()
 
-    def reason_to_stop(self):
-        """The exception to end with, or None; processes that train one GAN must end together, or some wait forever."""
+    def agreed(self, *numbers):
+        """The largest of each number among the processes, 0 between the steps at which they agree.
+
+        Processes that train one GAN must stop and save together, or some wait forever.
+        """
         if devices.is_shared() and self.step % STEPS_BETWEEN_AGREEMENTS:
-            return None
-        return REASONS_TO_STOP[devices.largest(REASONS_TO_STOP.index(self.stop))]
+            return (0,) * len(numbers)
+        return devices.largest(*numbers)
 
     def log_epoch(self, numbers):
         """Write the row of an epoch, complete or so far."""
@@ -195,9 +200,10 @@ class Recorder(keras.callbacks.Callback):
         if restarts > MOST_RESTARTS:
             return f"the run went back {MOST_RESTARTS} times already"
         progress = self.writer.load_state(self.variables(), Progress.from_record, before_step=finding.since - 1)
+        # This also waits for all processes: none may still be reading what is removed below.
+        devices.check_same({"the state to restore": progress and progress.step})
         if progress is None:
             return "no state was saved before the failure"
-        devices.largest(0)  # waits for all processes: none may still be reading what is now removed
         self.writer.discard_after(progress.step)
         kept = {"best": self.progress.best, "collapses": self.progress.collapses}
         self.resume(dataclasses.replace(progress, **kept, restarts=restarts))
@@ -218,9 +224,12 @@ class Recorder(keras.callbacks.Callback):
     def save_generator(self):
         """Save the networks, draw faces, and return D's accuracies and G's metrics by name."""
         self.check_weights()
+        figures, broken = {}, False
         try:
             self.progress.best, figures = self.writer.save_networks(self.gan, self.step, self.progress.best)
         except NotFiniteError:
+            broken = True
+        if any(devices.largest(broken)):  # only the first process has drawn
             self.report_not_finite("the generator's images")
         return figures
 

@@ -17,6 +17,8 @@ MAY_DIFFER = ("data", "epochs", "steps", "save_every", "save_minutes", "on_colla
 # What is shown, not what is learned.
 MAY_DIFFER += tuple(f"preset {name}" for name in ("saved", "inverted", "plot_side", "accuracy_images"))
 NOTED = ("precision", "accumulate", "device", "xla", "backend", "versions")
+# Where a process of several runs and finds its data; the data set's fingerprint must still be the same.
+OF_ONE_PROCESS = ("data", "device", "versions", "held_out_rows")
 # What a run did whose config.json was written before there was the setting or the preset had the field.
 BEFORE = {"accumulate": 1} | {f"preset {field.name}": field.default for field in dataclasses.fields(presets.Preset)}
 
@@ -141,6 +143,11 @@ def check_same_run(folder, config):
         if name in differing:
             print(f"note: {name} was {before.get(name)}, is {now[name]}: the run resumes, but its last bits may differ")
     return differing
+
+
+def shared(config):
+    """The settings of a `RunConfig` that all processes of a launch must have in common, by name."""
+    return {name: value for name, value in dataclasses.asdict(config).items() if name not in OF_ONE_PROCESS}
 
 
 def _flat(record):

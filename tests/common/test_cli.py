@@ -1,6 +1,7 @@
 """What a script says and returns: one line for a user's mistake, exit codes, help with defaults."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -117,7 +118,7 @@ def run_script(folder, statement, stdout=subprocess.PIPE):
     path.write_text(f"from facegan.common import cli\n{statement}\n")
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     options = {"cwd": folder, "env": environment, "stdout": stdout, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.run([sys.executable, path], **options)
+    return subprocess.run([sys.executable, path.name], **options)
 
 
 @pytest.mark.parametrize(
@@ -165,3 +166,40 @@ def test_too_little_memory_to_load_keras_is_one_line(tmp_path):
     result = run_script(tmp_path, "cli.run(cli.import_keras)")
     assert result.returncode == 2
     assert result.stderr.startswith("script.py: error: the memory is not enough") and result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [("return 0", 0), ("raise cli.UserError('--out: is full')", 2), ("raise KeyboardInterrupt", 130), ("1 / 0", 1)],
+)
+def test_a_process_that_must_end_at_once_does_not_wait_for_libraries(tmp_path, body, code):
+    crash = f"import atexit, os\natexit.register(os.abort)\ndef main():\n    {body}\n"
+    result = run_script(tmp_path, f"{crash}cli.end_at_once(True)\ncli.run(main)")
+    assert result.returncode == code
+    assert ("ZeroDivisionError" in result.stderr) == (code == 1)
+
+
+@pytest.mark.parametrize("error", ["MemoryError", "ImportError('libx.so: failed to map segment')"])
+def test_too_little_memory_for_a_scripts_imports_is_one_line(tmp_path, error):
+    result = run_script(tmp_path, f"raise {error}")
+    assert (result.returncode, result.stderr) == (2, f"script.py: error: {cli.NO_MEMORY_TO_LOAD}\n")
+
+
+def test_closed_streams_stop_no_script_and_no_file_takes_their_number(tmp_path):
+    path = tmp_path / "script.py"
+    body = "import sys\nprint('a')\nprint('b', file=sys.stderr)\nsys.exit(10 + open('file', 'w').fileno())"
+    path.write_text(f"from facegan.common import cli\n{body}\n")
+    command = f"exec {shlex.quote(sys.executable)} script.py 0<&- 1>&- 2>&-"
+    result = subprocess.run(command, shell=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert result.returncode == 13
+    assert (tmp_path / "file").read_text() == ""
+
+
+@pytest.mark.parametrize("words", [[""], ["--out", ""], ["--out="]])
+def test_an_empty_argument_is_refused_as_a_variable_that_is_not_set(capsys, words):
+    parser = cli.parser("Draw faces.")
+    parser.add_argument("model", nargs="?")
+    parser.add_argument("--out")
+    with pytest.raises(SystemExit):
+        parser.parse_args(words)
+    assert f"{words[-1]!r} is an empty argument; is a variable not set?" in capsys.readouterr().err

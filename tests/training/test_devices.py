@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from facegan.common import cli, hardware
-from facegan.training import devices, logs
+from facegan.training import checkpoints, devices, logs, recorder
 
 import keras
 import numpy as np
@@ -37,6 +37,21 @@ def start(environment, *words):
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def launch(folder, *options, of_one=((), ()), faults=("", "")):
+    """Train in two processes, with options and a fault for each; their (exit code, output, lines of errors)."""
+    dataset = tiny.save_blobs(folder / "faces.npz")
+    shared = {"KERAS_DISTRIBUTION_JOB_ADDRESSES": f"127.0.0.1:{free_port()}", "KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}
+    processes = []
+    for place, (own, fault) in enumerate(zip(of_one, faults, strict=True)):
+        environment = {**shared, "KERAS_DISTRIBUTION_PROCESS_ID": str(place)} | ({"FAULT": fault} if fault else {})
+        command = HELPERS / "each_process.py", dataset, *OPTIONS, *options, *own, "--out", folder / "run"
+        processes.append(start(environment, *command))
+    ends = [process.communicate(timeout=600) for process in processes]
+    return [
+        (process.returncode, out, errors.splitlines()) for process, (out, errors) in zip(processes, ends, strict=True)
+    ]
 
 
 def free_port():
@@ -91,6 +106,67 @@ def test_two_processes_end_with_equal_weights_and_only_the_first_writes_and_prin
     with np.load(ends[0]) as first, np.load(ends[1]) as second:
         for key in first.files:
             assert first[key].tobytes() == second[key].tobytes()
+
+
+@pytest.mark.slow
+@needs_jax
+def test_a_process_that_cannot_write_ends_the_launch_at_once(tmp_path):
+    (code, _, errors), (other_code, _, other_errors) = launch(tmp_path, faults=("full disk", ""))
+    assert (code, other_code) == (2, 2)
+    assert errors == ["each_process.py: error: run: the disk is full"]
+    assert other_errors[-1] == f"each_process.py: error: {devices.LOST}"
+    assert checkpoints.steps_made(tmp_path / "run") == 5
+
+
+@pytest.mark.slow
+@needs_jax
+@pytest.mark.parametrize("place", [0, 1])
+def test_when_a_process_is_killed_the_other_says_so_and_the_same_launch_resumes(tmp_path, place):
+    ends = launch(tmp_path, faults=("killed", "") if place == 0 else ("", "killed"))
+    assert ends[place][0] == -9
+    code, _, errors = ends[1 - place]
+    assert (code, errors[-1]) == (2, f"each_process.py: error: {devices.LOST}")
+    first, other = launch(tmp_path)
+    assert (first[0], other[0]) == (0, 0)
+    assert "resuming at step 5 of 10" in first[1]
+
+
+@pytest.mark.slow
+@needs_jax
+def test_all_processes_go_back_when_only_the_first_has_drawn_nan(tmp_path):
+    first, other = launch(tmp_path, "--on-collapse", "restore", faults=("nan", "hurry"))
+    assert (first[0], other[0]) == (0, 0)
+    assert "since step 10: the generator's images are no longer finite numbers" in "".join(first[2])
+    assert "restarted with a new seed, 1 of 3 times" in first[1]
+    with np.load(tmp_path / "run_process0.npz") as ours, np.load(tmp_path / "run_process1.npz") as theirs:
+        for key in ours.files:
+            assert ours[key].tobytes() == theirs[key].tobytes()
+
+
+@pytest.mark.slow
+@needs_jax
+def test_processes_of_different_commands_are_refused(tmp_path):
+    for code, _, errors in launch(tmp_path, of_one=(("--seed", "1"), ("--on-collapse", "stop"))):
+        assert code == 2 and len(errors) == 1
+        assert "several processes: they differ in seed, on_collapse; start all with the same command" in errors[0]
+
+
+def test_what_differs_among_processes_is_named(monkeypatch):
+    rows = []
+    monkeypatch.setattr(devices, "_gather", lambda numbers: rows.append(numbers) or np.stack(rows))
+    devices.check_same({"seed": 1, "r1": 0.5, "the state": 5})
+    with pytest.raises(cli.UserError, match="they differ in r1, the state; start all"):
+        devices.check_same({"seed": 1, "r1": 0.25, "the state": None})
+
+
+def test_processes_save_and_stop_only_where_they_agree(monkeypatch):
+    monkeypatch.setattr(devices, "is_shared", lambda: True)
+    monkeypatch.setattr(devices, "_gather", lambda numbers: np.stack([numbers, [0, 1]]))
+    record = recorder.Recorder.__new__(recorder.Recorder)
+    record.progress = recorder.Progress(step=9)
+    assert record.agreed(2, 0) == (0, 0)
+    record.progress.step = 10
+    assert record.agreed(2, 0) == (2, 1)
 
 
 @needs_jax
