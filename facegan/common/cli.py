@@ -247,10 +247,11 @@ def import_keras():
             raise OutOfMemoryError(NO_MEMORY_TO_LOAD) from None
         except ValueError as error:
             raise UserError(f"KERAS_BACKEND {os.environ.get('KERAS_BACKEND')}: {error}") from error
-        except AttributeError as error:  # of a library that was left half loaded
+        except Exception as error:
+            # Libraries that are left half loaded raise anything.
             if not _is_limited():
                 raise
-            raise OutOfMemoryError(f"{NO_MEMORY_TO_LOAD} ({error})") from None
+            raise OutOfMemoryError(f"{NO_MEMORY_TO_LOAD} ({type(error).__name__})") from None
     return keras
 
 

@@ -169,7 +169,7 @@ def check_address_space(needed):
 
     limit, used = resource.getrlimit(resource.RLIMIT_AS)[0], int(sizes.read_text().split()[0]) * resource.getpagesize()
     if limit != resource.RLIM_INFINITY and used + needed > limit:
-        needs, limit = (f"{size / 2**30:.1f} GiB" for size in (used + needed, limit))
+        needs, limit = (f"{size / 2**30:.2f} GiB" for size in (used + needed, limit))
         raise cli.OutOfMemoryError(
             f"the memory is not enough: training needs at least {needs} of address space, and ulimit -v allows {limit}"
         )
