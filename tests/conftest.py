@@ -4,8 +4,9 @@ import os
 
 import pytest
 
-# Before TensorFlow is imported: quiet, and the CPU only, wherever the tests run.
+# Before TensorFlow is imported: quiet, with the convolutions that the scripts use, and the CPU only.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
