@@ -46,6 +46,8 @@ def open_source(path):
         ValueError: in one line, why no photos can be read there.
     """
     path = Path(path)
+    if path.is_char_device():  # such as /dev/zero, which has no end
+        raise ValueError(f"{path}: is a device; name a folder, a .zip or a text file that lists photos")
     try:
         if path.is_dir():
             source = Folder(path)

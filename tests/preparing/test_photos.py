@@ -253,6 +253,13 @@ def test_paths_in_a_list_are_absolute_or_start_from_its_folder(tmp_path, picture
         source.read("missing.png")
 
 
+@pytest.mark.skipif(not Path(os.devnull).is_char_device(), reason="has no devices among its files")
+def test_a_device_is_refused_as_a_source_before_it_is_read(monkeypatch):
+    monkeypatch.setattr(photos.zipfile, "is_zipfile", None)
+    with pytest.raises(ValueError, match=f"{os.devnull}: is a device; name a folder"):
+        photos.open_source(os.devnull)
+
+
 def test_a_source_without_photos_is_refused_in_one_line(tmp_path, picture):
     (tmp_path / "empty").mkdir()
     (tmp_path / "photo.png").write_bytes(encoded(picture))
