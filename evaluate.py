@@ -171,9 +171,14 @@ def models_to_measure(models):
 def run_config(path):
     """The config.json beside a generator, or {} if it is not in a run folder."""
     config = path.parent / "config.json"
+    if not config.is_file():
+        return {}
     try:
-        return json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
-    except ValueError as error:
+        record = {"data": None, "held_out_rows": [], **json.loads(config.read_text(encoding="utf-8"))}
+        for source in datasets.paths_of(record["data"] or []):
+            Path(source)  # a TypeError, unless it is a text
+        return record | {"held_out_rows": np.array(record["held_out_rows"], np.int64)}
+    except (ValueError, TypeError) as error:
         raise UserError(f"MODEL {path}: the config.json beside it is damaged ({error})") from None
 
 
@@ -210,7 +215,7 @@ def held_out_rows(configs, pixels, fingerprint):
         return np.empty(0, np.int64)
     held_out = np.arange(len(pixels))
     for rows in known:
-        held_out = np.intersect1d(held_out, np.asarray(rows, np.int64))
+        held_out = np.intersect1d(held_out, rows)
     return held_out
 
 

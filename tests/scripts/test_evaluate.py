@@ -245,3 +245,13 @@ def test_a_mistake_is_one_line_that_names_the_option(run, tmp_path, monkeypatch,
         evaluated(monkeypatch, capsys, *arguments, "--count", 4)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["[1]", '{"data": 5}', '{"data": [5]}', '{"held_out_rows": "x"}', '{"held_out_rows": {}}']
+)
+def test_a_damaged_config_beside_a_generator_is_one_line(tmp_path, monkeypatch, capsys, text):
+    save_generator(tmp_path / "alone.h5", 0.2)
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match=r"the config\.json beside it is damaged"):
+        evaluated(monkeypatch, capsys, tmp_path / "alone.h5")
