@@ -94,4 +94,5 @@ def test_features_need_no_keras(tmp_path):
         f"np.save({str(tmp_path / 'features.npy')!r}, face_features(np.load({str(tmp_path / 'pixels.npy')!r})))"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
-    np.testing.assert_array_equal(np.load(tmp_path / "features.npy"), face_features.face_features(portraits(2)))
+    # The sums are rounded as numpy's threads share them out, and this process may have more.
+    np.testing.assert_allclose(np.load(tmp_path / "features.npy"), face_features.face_features(portraits(2)), atol=1e-6)
