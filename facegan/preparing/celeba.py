@@ -93,6 +93,8 @@ class Attributes:
 
 
 def _text(path):
+    if Path(path).is_char_device():  # such as /dev/zero, which has no end
+        raise ValueError(f"{path}: is a device, not a text file")
     try:
         return Path(path).read_text("utf-8-sig")
     except UnicodeDecodeError:

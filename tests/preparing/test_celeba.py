@@ -75,6 +75,12 @@ def test_without_the_client_the_error_names_the_remedy(monkeypatch, tmp_path):
         celeba.fetch_celeba(tmp_path)
 
 
+@pytest.mark.skipif(not Path(os.devnull).is_char_device(), reason="has no devices among its files")
+def test_a_device_is_refused_as_a_table_before_it_is_read():
+    with pytest.raises(ValueError, match=f"{os.devnull}: is a device"):
+        celeba.Attributes(os.devnull)
+
+
 @pytest.mark.parametrize("text", ["2\nSmiling Young\na.jpg  1 -1\nb.jpg -1  1\n", "Smiling Young\na.jpg 1 -1\n"])
 def test_attributes_of_a_photo_are_found_by_name_with_and_without_folders(tmp_path, text):
     (tmp_path / "list.txt").write_text(text)
