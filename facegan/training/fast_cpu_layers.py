@@ -4,8 +4,9 @@ Three of the kernels that TensorFlow calls are far slower than the rest, and the
 
 - A convolution with few output channels leaves most of a vector register empty. `_few` and `_few_doubled` compute
   squares of 2x2 pixels at once, as channels.
-- The gradient of a kernel in bfloat16, over small maps or where the processor does not multiply bfloat16, whose sums
-  TensorFlow then rounds to bfloat16: `_over_windows` computes it as a few matrix products.
+- The gradient of a kernel: `_over_windows` computes it as a few matrix products. TensorFlow's own is slow over small
+  maps in bfloat16; where the processor does not multiply bfloat16, it is slow in float32, and rounds the sums in
+  bfloat16.
 - The gradient of a bias in bfloat16: one thread sums it in bfloat16 and loses most of a large map to rounding.
   `_channel_sums` is a matrix product that sums in float32.
 
@@ -19,6 +20,8 @@ from keras import layers
 
 # Measured with AVX512_BF16 on maps of 4x4 to 20x20: beyond this size, TensorFlow's own kernel is as fast or faster.
 SMALL_MAP = 10 * 10
+# Measured with AVX2 on maps of 4x4 to 40x40 with 3 to 1,024 channels.
+MANY_CHANNELS = 32
 FEW_CHANNELS = 4
 
 
@@ -111,8 +114,13 @@ def _kernel_gradient(inputs, gradients, size, stride):
     """The gradient of the kernel that convolves `inputs` into maps whose gradients are `gradients`."""
     if stride == 1 and _is_few(size, gradients.shape[3]) and gradients.shape[3] < inputs.shape[3]:
         return _flip(_kernel_gradient(gradients, inputs, size, stride))
-    small = gradients.shape[1] * gradients.shape[2] <= SMALL_MAP
-    if inputs.dtype == tf.bfloat16 and (small or not hardware.find_cpu().fast_bfloat16):
+    if inputs.dtype == tf.bfloat16:
+        small = gradients.shape[1] * gradients.shape[2] <= SMALL_MAP
+        faster_over_windows = small or not hardware.find_cpu().fast_bfloat16
+    else:
+        many = min(inputs.shape[3], gradients.shape[3]) >= MANY_CHANNELS
+        faster_over_windows = many and not hardware.find_cpu().fast_bfloat16
+    if faster_over_windows:
         return _over_windows(inputs, gradients, size, stride)
     shape = (size, size, inputs.shape[3], gradients.shape[3])
     return tf.raw_ops.Conv2DBackpropFilter(

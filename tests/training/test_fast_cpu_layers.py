@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from facegan.common import generators, model_files
+from facegan.common import generators, hardware, model_files
 from facegan.training import networks, presets
 
 import h5py
@@ -53,10 +53,7 @@ def assert_close(actual, wanted, rounding):
         np.testing.assert_allclose(ours, keras_own, rtol=0, atol=rounding * max(size, max(sizes) / 100))
 
 
-@pytest.mark.parametrize("dtype", ROUNDING)
-@pytest.mark.parametrize("kind", ["Conv2D", "Conv2DTranspose"])
-@pytest.mark.parametrize(("kernel", "stride", "sides", "before", "after"), SHAPES)
-def test_a_convolution_and_its_gradients_are_those_of_keras(kind, dtype, kernel, stride, sides, before, after):
+def assert_as_in_keras(kind, dtype, kernel, stride, sides, before, after):
     random = np.random.RandomState(0)
     inputs = tf.cast(tf.constant(random.standard_normal((3, *sides, before)), "bfloat16"), "float32")
     results = []
@@ -67,6 +64,24 @@ def test_a_convolution_and_its_gradients_are_those_of_keras(kind, dtype, kernel,
         layer.set_weights([fixed.standard_normal(weight.shape) for weight in layer.get_weights()])
         results.append(outputs_and_gradients(layer, inputs, [weight.value for weight in layer.trainable_weights]))
     assert_close(*results, ROUNDING[dtype])
+
+
+@pytest.mark.parametrize("dtype", ROUNDING)
+@pytest.mark.parametrize("kind", ["Conv2D", "Conv2DTranspose"])
+@pytest.mark.parametrize(("kernel", "stride", "sides", "before", "after"), SHAPES)
+def test_a_convolution_and_its_gradients_are_those_of_keras(kind, dtype, kernel, stride, sides, before, after):
+    assert_as_in_keras(kind, dtype, kernel, stride, sides, before, after)
+
+
+@pytest.mark.parametrize("fast_bfloat16", [True, False])
+@pytest.mark.parametrize("kind", ["Conv2D", "Conv2DTranspose"])
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (4, 2), (5, 2)])
+def test_gradients_of_many_channels_are_those_of_keras_on_any_processor(
+    kind, kernel, stride, fast_bfloat16, monkeypatch
+):
+    processor = dataclasses.replace(hardware.find_cpu(), fast_bfloat16=fast_bfloat16)
+    monkeypatch.setattr(hardware, "find_cpu", lambda: processor)
+    assert_as_in_keras(kind, "float32", kernel, stride, (8, 6), 32, 33)
 
 
 def test_a_convolution_without_bias_has_a_gradient_for_its_kernel_alone():
