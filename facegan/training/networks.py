@@ -80,6 +80,9 @@ def build_discriminator(preset, image_shape, dtype=None, to_train=False):
     x = layers.Flatten(dtype=dtype)(x)
     if preset.d_dropout and not preset.d_dropout_each:
         x = layers.Dropout(preset.d_dropout, dtype=dtype)(x)
+    if preset.d_hidden:
+        x = layers.Dense(preset.d_hidden, **_weights(preset, dtype))(x)
+        x = source.LeakyReLU(negative_slope=preset.slope, dtype=dtype)(x)
     logits = layers.Dense(1, name="logits", **_weights(preset, "float32"))(x)
     return keras.Model(images, logits, name="discriminator")
 

@@ -35,6 +35,7 @@ class Preset:
             layer that doubles both sides.
         d_stem: the discriminator's convolution at full size before the first downsampling block, or None.
         downsampling_blocks: convolutions of stride 2.
+        d_hidden: units of a Dense layer before the discriminator's logit, which sees the whole image, or 0 for none.
         bias: whether convolutions and Dense layers have a bias.
         batch_norm, d_batch_norm: on every generator layer but the last; on every discriminator layer but the first.
         activation: the generator's, "leaky_relu" or "relu"; the discriminator's is always leaky. slope: of leaky ReLU.
@@ -77,6 +78,7 @@ class Preset:
     stem_layers: tuple = ()
     head_upsamples: bool = False
     d_stem: tuple | None = None
+    d_hidden: int = 0
     bias: bool = True
     batch_norm: bool = False
     d_batch_norm: bool = False
@@ -275,7 +277,8 @@ PRESETS = {
     ),
 }
 
-# The largest values of fields that are not shares of something.
+# The smallest values of whole numbers that may be 0, and the largest of fields that are not shares of something.
+SMALLEST = {"d_hidden": 0}
 LARGEST = {"d_rate": 100.0, "label_noise": 0.5, "beta_1": 0.9999, "beta_2": 0.9999}
 FLOAT_LIMIT = 0.99
 
@@ -292,19 +295,19 @@ def parse_setting(text):
         nearest = difflib.get_close_matches(name, types, n=1, cutoff=0.0)[0]
         raise ValueError(f"{name}: a preset has no such setting; the nearest is {nearest}")
     try:
-        return name, _parse(types[name], value, LARGEST.get(name, FLOAT_LIMIT))
+        return name, _parse(types[name], value, SMALLEST.get(name, 1), LARGEST.get(name, FLOAT_LIMIT))
     except (ValueError, argparse.ArgumentTypeError) as error:
         raise ValueError(f"{name}: {error}") from None
 
 
-def _parse(kind, text, largest):
+def _parse(kind, text, smallest, largest):
     choices = ("True", "False") if kind is bool else typing.get_args(kind)
     if kind is bool or typing.get_origin(kind) is Literal:
         if text not in choices:
             raise ValueError(f"{text!r} is not one of {', '.join(choices)}")
         return text == "True" if kind is bool else text
     if kind is int:
-        return cli.integer(1)(text)
+        return cli.integer(smallest)(text)
     if kind is float:
         return cli.number(0, largest)(text)
     return _parse_layers(text, single=kind is not tuple)

@@ -1,5 +1,6 @@
 """The networks are those of the walk-throughs, at any size that halves evenly."""
 
+import dataclasses
 import math
 
 from facegan.training import dry_run, networks, presets
@@ -62,6 +63,14 @@ def test_smaller_images_drop_layers_at_full_resolution_and_larger_ones_repeat_th
     assert filters(networks.build_generator(dcgan, (128, 128, 3)), transposed) == [512, 256, 128, 128, 3]
     assert filters(networks.build_discriminator(dcgan, (32, 32, 3)), keras.layers.Conv2D) == [128, 256, 512]
     assert filters(networks.build_discriminator(dcgan, (128, 128, 3)), keras.layers.Conv2D) == [64, 64, 128, 256, 512]
+
+
+@pytest.mark.parametrize(("hidden", "units"), [("0", [1]), ("5", [5, 1])])
+def test_a_hidden_layer_comes_before_the_discriminators_logit_if_the_preset_has_one(hidden, units):
+    preset = dataclasses.replace(presets.PRESETS["faces32"], **dict([presets.parse_setting(f"d_hidden={hidden}")]))
+    discriminator = networks.build_discriminator(preset, preset.image_shape)
+    dense = [layer.units for layer in discriminator.layers if isinstance(layer, keras.layers.Dense)]
+    assert dense == units
 
 
 def test_dcgan_starts_from_the_papers_weights():
