@@ -1,6 +1,6 @@
 # make demo                        from photographs to vector arithmetic, in minutes: on synthetic photographs
 # make demo PHOTOS=folder-or-zip   on your own photographs
-#   DEMO=folder puts the results there instead of demo/, TRAIN="--steps 3000" adds options to its training
+#   DEMO=folder puts the results there instead of demo/, TRAIN="--steps 8000" adds options to its training
 # make gpu                         set up JAX and TensorFlow for NVIDIA cards, and print whether they use one
 # make test                        lint and tests
 # All set up a virtual environment in .venv first.

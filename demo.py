@@ -1,7 +1,7 @@
 """Run the other scripts one after another, from photographs to faces in minutes.
 
     python demo.py
-    python demo.py my_photos.zip --train="--steps 3000"
+    python demo.py my_photos.zip --train="--steps 8000"
 
 Without PHOTOS it trains on synthetic portraits that it draws. An interrupted training
 resumes when you run it again. The page index.html in --out shows every command and
@@ -21,13 +21,13 @@ from pathlib import Path
 from facegan.common import cli, datasets, files, generators
 from facegan.preparing import photos
 
-STEPS = 1500
+STEPS = 4000
 SAVES = 5
 MOST_PHOTOS = 5000
 PORTRAITS = 1000
 NO_DATA = "missing.npz"
 FEW_IMAGES = 500  # with fewer, augmentation keeps the discriminator from memorising them
-BATCH = 64
+BATCH = 16
 TERMS = ("--plus", "1,2,3", "--minus", "4,5,6", "--plus", "7,8,9")
 # Only for the bundled generator is it known what these faces show.
 BUNDLED_TERMS = (
@@ -109,7 +109,7 @@ def parse_arguments(arguments=None):
         type=cli.argument(shlex.split),
         default=[],
         metavar="OPTIONS",
-        help='further options for train_gan.py, as in --train="--steps 3000"',
+        help='further options for train_gan.py, as in --train="--steps 8000"',
     )
     options = parser.parse_args(arguments)
     if options.photos:

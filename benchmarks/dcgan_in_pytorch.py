@@ -146,7 +146,10 @@ def discriminator(preset):
     parts.append(nn.Flatten())
     if preset.d_dropout and not preset.d_dropout_each:
         parts.append(nn.Dropout(preset.d_dropout))
-    return nn.Sequential(*parts, nn.Linear(height * width * before, 1, bias=preset.bias))
+    inputs = height * width * before
+    if preset.d_hidden:
+        parts += [nn.Linear(inputs, preset.d_hidden, bias=preset.bias), nn.LeakyReLU(preset.slope)]
+    return nn.Sequential(*parts, nn.Linear(preset.d_hidden or inputs, 1, bias=preset.bias))
 
 
 def tail(preset, filters, batch_norm, activation, dropout):

@@ -174,7 +174,7 @@ def test_every_command_of_the_demo_is_one_that_its_script_accepts(monkeypatch, t
 
 @pytest.mark.parametrize(
     ("rows", "batch", "saves", "augment"),
-    [(5000, 64, 5, False), (1000, 64, 5, False), (25, 24, 5, True), (2, 2, 5, True)],
+    [(5000, 16, 5, False), (1000, 16, 5, False), (25, 16, 5, True), (2, 2, 5, True)],
 )
 def test_training_fits_the_number_of_faces(monkeypatch, tmp_path, rows, batch, saves, augment):
     command = next(stage.command for stage in stages(tmp_path, rows=rows) if stage.command[0] == "train_gan.py")

@@ -331,7 +331,7 @@ def test_latents_are_read_beside_other_arrays(monkeypatch, here):
         (prepare_faces, "--merge a.npz --out a.npz", "--merge a.npz a.npz: is the file of --out too"),
         (train_gan, "no.npz --preset faces32 --out run", "DATA no.npz: no such file"),
         (train_gan, "g.h5 --preset faces32 --out run", "DATA g.h5: is not a complete .npz"),
-        (train_gan, "faces.npz --preset faces32 --out run", "--batch-size 64: more than the 40 images"),
+        (train_gan, "faces.npz --preset faces32 --batch-size 64 --out run", "--batch-size 64: more than the 40 images"),
     ],
 )
 def test_mistakes_are_found_before_keras_is_loaded_or_anything_written(monkeypatch, capsys, here, script, words, said):
