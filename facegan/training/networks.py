@@ -33,16 +33,20 @@ def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=F
 
     source = _source(to_train)
     latents = keras.Input((latent_dim or preset.latent_dim,), name="latents")
+    style = None
+    if preset.modulation:
+        style = layers.Dense(preset.modulation, **_weights(preset, dtype))(latents)
+        style = source.LeakyReLU(negative_slope=preset.slope, dtype=dtype)(style)
     x = layers.Dense(smallest[0] * smallest[1] * smallest[2], **_weights(preset, dtype))(latents)
     x = layers.Reshape(smallest, dtype=dtype)(x)
-    x = _generator_tail(x, preset, dtype, source)
+    x = _generator_tail(x, style, preset, dtype, source)
     for filters, kernel in preset.stem_layers:
         x = source.Conv2DTranspose(filters, kernel, padding="same", **_weights(preset, dtype))(x)
-        x = _generator_tail(x, preset, dtype, source)
+        x = _generator_tail(x, style, preset, dtype, source)
     # Use as many blocks as this size needs; if there are too few, repeat the last one, nearest to full resolution.
     for filters, kernel in (preset.upsampling_blocks + preset.upsampling_blocks[-1:] * hidden)[:hidden]:
         x = _upsampled(x, preset, filters, kernel, dtype, source)
-        x = _generator_tail(x, preset, dtype, source)
+        x = _generator_tail(x, style, preset, dtype, source)
     if preset.head_upsamples:
         x = _upsampled(x, preset, channels, preset.head, dtype, source)
     else:
@@ -104,15 +108,25 @@ def _upsampled(x, preset, filters, kernel, dtype, source):
     return source.Conv2D(filters, kernel, padding="same", **_weights(preset, dtype))(x)
 
 
-def _generator_tail(x, preset, dtype, source):
-    """What follows every generator layer but the last: batch norm, activation, dropout."""
+def _generator_tail(x, style, preset, dtype, source):
+    """What follows every generator layer but the last: batch norm, modulation, activation, dropout."""
     if preset.batch_norm:
         x = _batch_norm(preset, dtype)(x)
+    if style is not None:
+        x = layers.Multiply(dtype=dtype)([x, _of_each_channel(style, x.shape[-1], "ones", dtype)])
+        x = layers.Add(dtype=dtype)([x, _of_each_channel(style, x.shape[-1], "zeros", dtype)])
     if preset.activation == "relu":
         x = layers.ReLU(dtype=dtype)(x)
     else:
         x = source.LeakyReLU(negative_slope=preset.slope, dtype=dtype)(x)
     return layers.Dropout(preset.dropout, dtype=dtype)(x) if preset.dropout else x
+
+
+def _of_each_channel(style, channels, start, dtype):
+    """A number for each channel, (n, 1, 1, channels), which begins near `start`."""
+    small = keras.initializers.RandomNormal(stddev=0.02)
+    numbers = layers.Dense(channels, kernel_initializer=small, bias_initializer=start, dtype=dtype)(style)
+    return layers.Reshape((1, 1, channels), dtype=dtype)(numbers)
 
 
 def _weights(preset, dtype):

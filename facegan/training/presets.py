@@ -29,6 +29,8 @@ class Preset:
         latent_dim, latent_prior: a latent's length, and its distribution: "normal", or "uniform" over (−1, 1).
         stem: channels of the smallest feature map, which a Dense layer makes from the latent.
         stem_layers: layers at that smallest size.
+        modulation: units of a Dense layer by which the latent scales and shifts each map of every generator layer but
+            the last (Chen et al. 2019, "On self modulation for generative adversarial networks"), or 0 for none.
         upsampling_blocks: layers that double both sides. upsampling: how they do that: "transposed", by a transposed
             convolution of stride 2, or "nearest" or "bilinear", by that interpolation and a convolution.
         head: kernel of the layer that outputs the image's channels: a convolution, or with `head_upsamples` the last
@@ -76,6 +78,7 @@ class Preset:
     latent_prior: Literal["normal", "uniform"] = "normal"
     upsampling: Literal["transposed", "nearest", "bilinear"] = "transposed"
     stem_layers: tuple = ()
+    modulation: int = 0
     head_upsamples: bool = False
     d_stem: tuple | None = None
     d_hidden: int = 0
@@ -130,6 +133,7 @@ _FACES32 = Preset(
     head_upsamples=True,
     downsampling_blocks=((64, 4), (128, 4), (256, 4)),
     d_hidden=256,
+    modulation=64,
     batch_norm=True,
     batch_size=16,
     update="summed",
@@ -280,7 +284,7 @@ PRESETS = {
 }
 
 # The smallest values of whole numbers that may be 0, and the largest of fields that are not shares of something.
-SMALLEST = {"d_hidden": 0}
+SMALLEST = {"modulation": 0, "d_hidden": 0}
 LARGEST = {"d_rate": 100.0, "label_noise": 0.5, "beta_1": 0.9999, "beta_2": 0.9999}
 FLOAT_LIMIT = 0.99
 
