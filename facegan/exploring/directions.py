@@ -66,6 +66,8 @@ def fit(latents, values):
 def unsupervised(generator, count):
     """The directions that move a generator's first layer most: the eigenvectors of its weights (SeFa).
 
+    Where several layers take the latent, they count as one.
+
     Shen and Zhou 2021, "Closed-Form Factorization of Latent Semantics in GANs". No face is drawn or measured.
 
     Args:
@@ -79,20 +81,31 @@ def unsupervised(generator, count):
     Raises:
         ValueError: the generator has fewer directions, or does not begin with a layer of weights for each number.
     """
-    kernel = next(arrays[0] for arrays in generator.network.weights.values() if arrays).astype(np.float64)
+    kernels = _first_kernels(generator.network)
     size = generator.latent_dim
-    if kernel.ndim == 4:  # a Conv2DTranspose from one pixel: (height, width, filters, latent_dim)
-        kernel = kernel.reshape(-1, kernel.shape[-1]).T
-    if kernel.ndim != 2 or len(kernel) != size:
+    if any(kernel.ndim != 2 or len(kernel) != size for kernel in kernels):
         raise ValueError(f"{generator.path}: does not begin with a Dense layer, so it has no unsupervised directions")
     if count > size:
         raise ValueError(f"auto{count}: there are only auto1 to auto{size}")
-    energies, vectors = np.linalg.eigh(kernel @ kernel.T)  # in ascending order, one vector a column
+    energies, vectors = np.linalg.eigh(
+        sum(kernel @ kernel.T for kernel in kernels)
+    )  # in ascending order, one vector a column
     units = vectors.T[::-1][:count]
     # The sign of an eigenvector is arbitrary: make its largest number positive.
     units = units * np.sign(units[np.arange(count), np.abs(units).argmax(axis=1)])[:, None]
     deviation = 1 / np.sqrt(3) if generator.latent_prior == "uniform" else 1.0
     return (AUTO_STEP * deviation * units).astype(np.float32), energies[::-1][:count] / energies.sum()
+
+
+def _first_kernels(network):
+    """The kernels (latent_dim, units) float64 of the layers that take the latent."""
+    weights = network.weights
+    inputs = {layer.name for layer in network.layers if layer.class_name == "InputLayer"}
+    first = [weights[layer.name] for layer in network.layers if weights[layer.name] and inputs.issuperset(layer.inputs)]
+    kernels = [arrays[0] for arrays in first or [next(arrays for arrays in weights.values() if arrays)]]
+    # That of a Conv2DTranspose from one pixel is (height, width, filters, latent_dim).
+    kernels = [kernel.reshape(-1, kernel.shape[-1]).T if kernel.ndim == 4 else kernel for kernel in kernels]
+    return [kernel.astype(np.float64) for kernel in kernels]
 
 
 def auto_number(name):

@@ -1,15 +1,18 @@
 """Directions, and the attributes and labels that they are fitted to."""
 
 import csv
+import dataclasses
 from pathlib import Path
 
 from facegan.common import generators
 from facegan.exploring import direction_search, directions
 from facegan.metrics import face_features
+from facegan.training import networks
 
 import drawing
 import numpy as np
 import pytest
+import tiny
 from matplotlib import cbook
 from PIL import Image
 
@@ -54,6 +57,17 @@ def test_unsupervised_directions_move_the_first_layer_most_and_are_at_right_angl
     np.testing.assert_allclose(steps @ steps.T, 4 * np.eye(drawing.LATENT_DIM), atol=1e-5)
     np.testing.assert_allclose(shares, np.square(moves) / np.sum(np.square(moves)), rtol=1e-4)
     assert all(step[np.abs(step).argmax()] > 0 for step in steps)
+
+
+def test_layers_that_take_the_latent_side_by_side_count_as_one(tmp_path):
+    preset = dataclasses.replace(tiny.TINY, modulation=3)
+    model = networks.build_generator(preset, preset.image_shape)
+    model.save(tmp_path / "g.keras")
+    steps, shares = directions.unsupervised(generators.load_generator(tmp_path / "g.keras"), preset.latent_dim)
+    first = np.concatenate([w for w in model.get_weights() if w.ndim == 2 and len(w) == preset.latent_dim], axis=1)
+    assert first.shape[1] == 4 * 4 * preset.stem + 3
+    moves = np.linalg.norm(steps @ first, axis=1)
+    np.testing.assert_allclose(shares, np.square(moves) / np.sum(np.square(moves)), rtol=1e-4)
 
 
 def test_fewer_unsupervised_directions_are_the_first_of_more(tmp_path):

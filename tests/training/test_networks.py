@@ -8,6 +8,7 @@ from facegan.training import dry_run, networks, presets
 import keras
 import numpy as np
 import pytest
+import tiny
 
 PARAMETERS = {
     "faces80": (1_381_891, 1_651_841),
@@ -71,6 +72,17 @@ def test_a_hidden_layer_comes_before_the_discriminators_logit_if_the_preset_has_
     discriminator = networks.build_discriminator(preset, preset.image_shape)
     dense = [layer.units for layer in discriminator.layers if isinstance(layer, keras.layers.Dense)]
     assert dense == units
+
+
+@pytest.mark.parametrize(("modulation", "vary"), [(0, False), (3, True)])
+def test_modulation_is_another_way_from_the_latent_to_the_image(modulation, vary):
+    preset = dataclasses.replace(tiny.TINY, modulation=modulation)
+    generator = networks.build_generator(preset, preset.image_shape)
+    (stem,) = (layer for layer in generator.layers if getattr(layer, "units", 0) == 4 * 4 * preset.stem)
+    stem.kernel.assign(keras.ops.zeros(stem.kernel.shape))
+    stem.bias.assign(keras.ops.ones(stem.bias.shape))
+    images = generator.predict_on_batch(np.random.RandomState(0).standard_normal((5, preset.latent_dim)))
+    assert (images.std(axis=0).max() > 1e-4) == vary
 
 
 def test_dcgan_starts_from_the_papers_weights():
