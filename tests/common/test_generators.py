@@ -107,7 +107,8 @@ def test_a_generator_of_every_preset_draws_within_one_level_of_keras_from_any_ki
     model.set_weights([stirred(weight, random) for weight in model.get_weights()])
     generators.save_model(model, tmp_path / "keras3.h5", {})
     keras.saving.save_model(model, tmp_path / "keras3.keras")
-    keras2_files.write_keras2_h5(model, tmp_path / "keras2.h5", keras2_files.GRAPH)
+    if not preset.modulation:  # the helper writes chains of layers, as Keras 2's tutorials had them
+        keras2_files.write_keras2_h5(model, tmp_path / "keras2.h5", keras2_files.GRAPH)
     latents = random.standard_normal((5, preset.latent_dim))
     wanted = generators.KerasGenerator(None, model, "normal", preset.output, inverted=False).draw(latents)
     assert wanted.std() > 5
