@@ -140,7 +140,7 @@ def add_what(group):
 
 def add_length(group):
     length = group.add_mutually_exclusive_group()
-    epoch = "n // batch steps; a halved batch shows D n/2 images"
+    epoch = "n // batch steps; some presets show D n/2 images"
     length.add_argument("--epochs", type=cli.integer(1), metavar="N", help=epoch)
     length.add_argument("--steps", type=cli.integer(1), metavar="N", help="training steps, instead of --epochs")
     group.add_argument("--save-every", type=cli.integer(1), metavar="N", help="epochs between saves (roses64: steps)")

@@ -66,7 +66,7 @@ def test_an_untrained_generator_draws_grey_noise_in_range(name):
     assert drawn.shape == (4, *preset.image_shape)
     assert (-1.0 if preset.output == "tanh" else 0.0) < drawn.min() < drawn.max() < 1.0
     pixels = images.to_pixels(drawn, preset.output)
-    assert abs(pixels.mean() - 127.5) < 5
+    assert abs(pixels.mean() - 127.5) < 20
     assert (pixels.std(axis=(1, 2, 3)) > 0.2).all()
     assert not (pixels[0] == pixels[1]).all()
 
