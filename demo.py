@@ -21,7 +21,7 @@ from pathlib import Path
 from facegan.common import cli, datasets, files, generators
 from facegan.preparing import photos
 
-STEPS = 4000
+STEPS = 3000
 SAVES = 5
 MOST_PHOTOS = 5000
 PORTRAITS = 1000
