@@ -125,7 +125,7 @@ class Preset:
 
 
 _FACES32 = Preset(
-    about="faces, 32x32, in minutes on a CPU",
+    about="faces, 32x32, in half an hour on a CPU",
     image_shape=(32, 32, 3),
     stem=256,
     upsampling_blocks=((128, 4), (64, 4)),
