@@ -108,7 +108,7 @@ def training_step(preset, batch_size, device, tuned):
 
 
 def generator(preset):
-    """The preset's generator: latents (n, latent_dim) to images (n, channels, height, width)."""
+    """The preset's generator without modulation: latents (n, latent_dim) to images (n, channels, height, width)."""
     from torch import nn
 
     height, width, channels = preset.image_shape

@@ -114,13 +114,10 @@ def _kernel_gradient(inputs, gradients, size, stride):
     """The gradient of the kernel that convolves `inputs` into maps whose gradients are `gradients`."""
     if stride == 1 and _is_few(size, gradients.shape[3]) and gradients.shape[3] < inputs.shape[3]:
         return _flip(_kernel_gradient(gradients, inputs, size, stride))
-    if inputs.dtype == tf.bfloat16:
-        small = gradients.shape[1] * gradients.shape[2] <= SMALL_MAP
-        faster_over_windows = small or not hardware.find_cpu().fast_bfloat16
-    else:
-        many = min(inputs.shape[3], gradients.shape[3]) >= MANY_CHANNELS
-        faster_over_windows = many and not hardware.find_cpu().fast_bfloat16
-    if faster_over_windows:
+    slow = not hardware.find_cpu().fast_bfloat16
+    small = gradients.shape[1] * gradients.shape[2] <= SMALL_MAP
+    many = min(inputs.shape[3], gradients.shape[3]) >= MANY_CHANNELS
+    if (slow or small) if inputs.dtype == tf.bfloat16 else (slow and many):
         return _over_windows(inputs, gradients, size, stride)
     shape = (size, size, inputs.shape[3], gradients.shape[3])
     return tf.raw_ops.Conv2DBackpropFilter(
