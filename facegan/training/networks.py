@@ -51,6 +51,8 @@ def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=F
         x = _upsampled(x, preset, channels, preset.head, dtype, source)
     else:
         x = source.Conv2D(channels, preset.head, padding="same", **_weights(preset, dtype))(x)
+    if preset.blur:
+        x = layers.AveragePooling2D(2, strides=1, padding="same", dtype=dtype)(x)
     images = layers.Activation(preset.output, dtype="float32", name="images")(x)
     return keras.Model(latents, images, name="generator")
 

@@ -35,6 +35,8 @@ class Preset:
             convolution of stride 2, or "nearest" or "bilinear", by that interpolation and a convolution.
         head: kernel of the layer that outputs the image's channels: a convolution, or with `head_upsamples` the last
             layer that doubles both sides.
+        blur: whether each pixel of that layer's image is averaged with those beside, below and diagonally below it, so
+            that no pattern with a period of two pixels can be drawn, the mesh that transposed convolutions leave.
         d_stem: the discriminator's convolution at full size before the first downsampling block, or None.
         downsampling_blocks: convolutions of stride 2.
         d_hidden: units of a Dense layer before the discriminator's logit, which sees the whole image, or 0 for none.
@@ -80,6 +82,7 @@ class Preset:
     stem_layers: tuple = ()
     modulation: int = 0
     head_upsamples: bool = False
+    blur: bool = False
     d_stem: tuple | None = None
     d_hidden: int = 0
     bias: bool = True
@@ -173,6 +176,7 @@ PRESETS = {
         about="faces, 80x80, in an hour or two on a CPU",
         image_shape=(80, 80, 3),
         upsampling_blocks=((192, 4), (96, 4), (48, 4)),
+        blur=True,
         downsampling_blocks=((32, 4), (64, 4), (128, 4), (256, 4)),
         r1=1.0,
         r2=1.0,
@@ -186,6 +190,7 @@ PRESETS = {
         upsampling_blocks=((192, 4), (128, 4), (64, 4), (32, 4)),
         head=5,
         head_upsamples=False,
+        blur=True,
         d_stem=(32, 3),
         downsampling_blocks=((64, 4), (128, 4), (192, 4), (256, 4)),
         r1=1.0,

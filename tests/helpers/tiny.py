@@ -34,7 +34,16 @@ TINY_BATCH_NORM = dataclasses.replace(
 )
 TINY_HALVES = dataclasses.replace(TINY, update="alternating", shared_latents=False, ema_decay=0.9, saved="trained")
 TINY_RELATIVISTIC = dataclasses.replace(
-    TINY, loss="relativistic", r1=1.0, r2=1.0, penalty_images=2, mirror=True, d_dropout=0.0, modulation=3, d_hidden=4
+    TINY,
+    loss="relativistic",
+    r1=1.0,
+    r2=1.0,
+    penalty_images=2,
+    mirror=True,
+    d_dropout=0.0,
+    modulation=3,
+    d_hidden=4,
+    blur=True,
 )
 TINY_STEPS = dataclasses.replace(TINY, epochs=None, steps=20, save_every=10, latent_prior="uniform")
 ROWS = {

@@ -85,6 +85,16 @@ def test_modulation_is_another_way_from_the_latent_to_the_image(modulation, vary
     assert (images.std(axis=0).max() > 1e-4) == vary
 
 
+@pytest.mark.parametrize(("blur", "patterned"), [(False, True), (True, False)])
+def test_a_blurred_generator_cannot_draw_a_pattern_of_two_pixels(blur, patterned):
+    keras.utils.set_random_seed(0)
+    preset = dataclasses.replace(presets.PRESETS["slim80"], blur=blur)
+    generator = networks.build_generator(preset, preset.image_shape)
+    images = generator.predict_on_batch(np.random.RandomState(0).standard_normal((5, preset.latent_dim)))
+    spectra = np.abs(np.fft.fft2(np.arctanh(images[:, 20:60, 20:60]), axes=(1, 2))) ** 2
+    assert (spectra[:, 20, 20].mean() > 0.1 * spectra[:, 5, 5].mean()) == patterned
+
+
 def test_dcgan_starts_from_the_papers_weights():
     keras.utils.set_random_seed(0)
     dcgan = presets.PRESETS["dcgan64"]
