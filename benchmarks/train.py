@@ -60,7 +60,8 @@ def compare_speed(options):
     if options.preset in tutorial_loop.PLAIN:
         preset = dataclasses.replace(preset, update="concatenated", shared_latents=True)
     else:
-        preset = dataclasses.replace(preset, modulation=0)  # the PyTorch loop's networks are chains of layers
+        # The PyTorch loop's networks are chains of layers.
+        preset = dataclasses.replace(preset, modulation=0, blur=False)
     arguments = preset, options.batch_size, options.steps
     if options.preset in tutorial_loop.PLAIN:
         contestants = {
