@@ -74,7 +74,7 @@ def duration(rate, batch_size):
 
 def plain(preset):
     """The preset with the loss and the networks that both train with."""
-    return dataclasses.replace(preset, loss="bce", r1=0.0, r2=0.0, modulation=0, blur=False)
+    return dataclasses.replace(preset, loss="bce", r1=0.0, r2=0.0, **dcgan_in_pytorch.LEFT_OUT)
 
 
 def measure(contest, options, name):

@@ -21,6 +21,8 @@ from facegan.training import presets
 
 WARM_UP = 10
 IMAGES = 2_000
+# What this loop's generators do not have; whoever compares with them trains without it.
+LEFT_OUT = {"modulation": 0, "blur": False}
 
 
 def main():
@@ -108,7 +110,7 @@ def training_step(preset, batch_size, device, tuned):
 
 
 def generator(preset):
-    """The preset's generator without modulation: latents (n, latent_dim) to images (n, channels, height, width)."""
+    """The preset's generator without `LEFT_OUT`: latents (n, latent_dim) to images (n, channels, height, width)."""
     from torch import nn
 
     height, width, channels = preset.image_shape

@@ -27,6 +27,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import dcgan_in_pytorch
 import numpy as np
 import tutorial_loop
 
@@ -60,8 +61,7 @@ def compare_speed(options):
     if options.preset in tutorial_loop.PLAIN:
         preset = dataclasses.replace(preset, update="concatenated", shared_latents=True)
     else:
-        # The PyTorch loop's networks are chains of layers.
-        preset = dataclasses.replace(preset, modulation=0, blur=False)
+        preset = dataclasses.replace(preset, **dcgan_in_pytorch.LEFT_OUT)
     arguments = preset, options.batch_size, options.steps
     if options.preset in tutorial_loop.PLAIN:
         contestants = {
