@@ -1,4 +1,4 @@
-"""One training step of a preset, computed under the backend in use and written to a file; run by test_backends.py."""
+"""One training step of presets, computed under the backend in use and written to files; run by test_backends.py."""
 
 import dataclasses
 import sys
@@ -13,9 +13,16 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from facegan.training import gan, presets
 
 
-def main(name, path, dtype, accumulate=1):
+def main(names, folder, dtype, accumulate=1):
+    """Write FOLDER/NAME.npz for each of the names, separated by commas."""
+    for name in names.split(","):
+        np.savez(Path(folder, f"{name}.npz"), **step(name, dtype, int(accumulate)))
+
+
+def step(name, dtype, accumulate):
+    """The losses, gradients and weights of a step, by name."""
     preset = dataclasses.replace({**presets.PRESETS, **tiny.ROWS}[name], dropout=0.0, d_dropout=0.0)
-    options = {"precision": dtype, "ema_decay": 0.9, "accumulate": int(accumulate)}
+    options = {"precision": dtype, "ema_decay": 0.9, "accumulate": accumulate}
     model = gan.GAN.from_preset(preset, preset.image_shape, to_train=False, **options)
     random = np.random.RandomState(1)
     for network in (model.generator, model.discriminator):
@@ -40,7 +47,7 @@ def main(name, path, dtype, accumulate=1):
     for label in ("discriminator", "generator", "averaged_generator"):
         weights = getattr(model, label).get_weights()
         results |= {f"weights {label} {k}": array for k, array in enumerate(weights)}
-    np.savez(path, **results)
+    return results
 
 
 def spread(variable, random):

@@ -15,6 +15,7 @@ import pytest
 import tiny
 
 HELPERS = Path(__file__).parents[1] / "helpers"
+TINY = ["tiny", "tiny_halves", "tiny_batch_norm", "tiny_relativistic"]
 OTHERS = [name for name in ("jax", "torch") if importlib.util.find_spec(name)]
 pytestmark = pytest.mark.skipif(not OTHERS, reason="only one backend is installed")
 
@@ -26,13 +27,24 @@ def python(backend, *arguments):
     return result.stdout
 
 
-def compare(name, folder, backend, dtype):
-    results = []
-    for each in ("tensorflow", backend):
-        python(each, HELPERS / "parity.py", name, folder / f"{each}.npz", dtype)
-        with np.load(folder / f"{each}.npz") as file:
-            results.append({key: file[key].astype(np.float64) for key in file.files})
-    ours, theirs = results
+def compute(backend, names, folder, dtype, *options):
+    """The arrays of one training step of each preset, by name; one process computes them all."""
+    folder.mkdir()
+    python(backend, HELPERS / "parity.py", ",".join(names), folder, dtype, *options)
+    steps = {}
+    for name in names:
+        with np.load(folder / f"{name}.npz") as file:
+            steps[name] = {key: file[key].astype(np.float64) for key in file.files}
+    return steps
+
+
+@pytest.fixture(scope="module")
+def tiny_steps(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("steps")
+    return {backend: compute(backend, TINY, folder / backend, "float32") for backend in ("tensorflow", *OTHERS)}
+
+
+def compare(ours, theirs):
     assert ours.keys() == theirs.keys()
     norms = {key: np.linalg.norm(value) for key, value in ours.items()}
     for kind in ("loss", "gradient discriminator", "gradient generator", "weights"):
@@ -58,11 +70,9 @@ def difference(ours, theirs):
 
 
 @pytest.mark.parametrize("backend", OTHERS)
-@pytest.mark.parametrize(
-    "name", ["tiny", "tiny_halves", "tiny_batch_norm", pytest.param("tiny_relativistic", marks=pytest.mark.slow)]
-)
-def test_a_step_gives_the_same_losses_gradients_and_weights(tmp_path, name, backend):
-    compare(name, tmp_path, backend, "float32")
+@pytest.mark.parametrize("name", TINY)
+def test_a_step_gives_the_same_losses_gradients_and_weights(tiny_steps, name, backend):
+    compare(tiny_steps["tensorflow"][name], tiny_steps[backend][name])
 
 
 @pytest.mark.slow
@@ -70,18 +80,17 @@ def test_a_step_gives_the_same_losses_gradients_and_weights(tmp_path, name, back
 @pytest.mark.parametrize("name", presets.PRESETS)
 def test_a_step_of_every_preset_gives_the_same_losses_gradients_and_weights(tmp_path, name, backend):
     # In single precision the rounding of deep nets, up to 3e-3 of a gradient, would hide what is to be compared.
-    compare(name, tmp_path, backend, "float64")
+    ours, theirs = (compute(each, [name], tmp_path / each, "float64")[name] for each in ("tensorflow", backend))
+    compare(ours, theirs)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
 @pytest.mark.parametrize("name", ["tiny_halves", "tiny_relativistic"])
 def test_a_batch_in_parts_gives_the_gradients_of_the_whole_under_other_backends_too(tmp_path, name, backend):
-    for count in (1, 2):
-        python(backend, HELPERS / "parity.py", name, tmp_path / f"{count}.npz", "float32", count)
-    with np.load(tmp_path / "1.npz") as whole, np.load(tmp_path / "2.npz") as parts:
-        for key in set(whole.files) - {"loss batch_diversity"}:
-            np.testing.assert_allclose(parts[key], whole[key], rtol=1e-4, atol=1e-6, err_msg=key)
+    whole, parts = (compute(backend, [name], tmp_path / str(count), "float32", count)[name] for count in (1, 2))
+    for key in set(whole) - {"loss batch_diversity"}:
+        np.testing.assert_allclose(parts[key], whole[key], rtol=1e-4, atol=1e-6, err_msg=key)
 
 
 def test_reading_ahead_keeps_the_order_and_raises_what_the_stream_raises():
