@@ -263,6 +263,8 @@ def batch_diversity(real_images, generated_images):
 def _nearest_distance(batch):
     count = ops.shape(batch)[0]
     rows = ops.reshape(ops.cast(batch, "float32"), (count, -1))
+    # Images of a batch are alike: without their mean, little is lost in the difference below, also where a GPU rounds.
+    rows = rows - ops.mean(rows, axis=0)
     squares = ops.sum(rows * rows, axis=1)
     distances = squares[:, None] + squares[None, :] - 2.0 * ops.matmul(rows, ops.transpose(rows))
     distances = distances + 1e12 * ops.one_hot(ops.arange(count), count)

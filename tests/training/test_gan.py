@@ -144,6 +144,16 @@ def test_batch_diversity_is_one_for_a_real_batch_and_zero_for_repeated_images():
     assert float(gan.batch_diversity(real, np.repeat(real[:2], 4, axis=0))) == pytest.approx(0.0, abs=0.01)
 
 
+def test_batch_diversity_sees_small_differences_between_images_that_are_nearly_the_same():
+    real, noise = tiny.blobs(8, (80, 80, 3)) / 127.5 - 1.0, np.random.RandomState(0).randn(8, 80, 80, 3)
+    same = np.repeat(real[:1], 8, axis=0)
+    diversities = [
+        float(gan.batch_diversity(real.astype("float32"), (same + scale * noise).astype("float32")))
+        for scale in (1e-3, 1e-4)
+    ]
+    assert diversities[0] / diversities[1] == pytest.approx(10.0, rel=0.01)
+
+
 @pytest.mark.parametrize("shape", [(16, 16, 3), (12, 20, 1)])
 def test_augmentation_keeps_the_shape_and_changes_each_image_differently(shape):
     images = np.repeat(tiny.blobs(1, shape) / 127.5 - 1.0, 6, axis=0).astype("float32")
