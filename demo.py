@@ -31,9 +31,9 @@ BATCH = 16
 TERMS = ("--plus", "1,2,3", "--minus", "4,5,6", "--plus", "7,8,9")
 # Only for the bundled generator is it known what these faces show.
 BUNDLED_TERMS = (
-    *("--plus", "smiling_woman=6,100,108"),
-    *("--minus", "neutral_woman=4,46,119"),
-    *("--plus", "neutral_man=53,86,109"),
+    *("--plus", "smiling_woman=25,113,150"),
+    *("--minus", "neutral_woman=33,43,99"),
+    *("--plus", "neutral_man=49,66,112"),
 )
 IMAGES = (".png", ".gif", ".jpg")
 PAGE = string.Template("""<!doctype html>

@@ -1,7 +1,7 @@
 """Add and subtract faces, as in smiling woman − neutral woman + neutral man.
 
-    python vector_arithmetic.py --plus smiling_woman=6,100,108 \\
-        --minus neutral_woman=4,46,119 --plus neutral_man=53,86,109 --out man.png
+    python vector_arithmetic.py --plus smiling_woman=25,113,150 \\
+        --minus neutral_woman=33,43,99 --plus neutral_man=49,66,112 --out man.png
     python vector_arithmetic.py --find-direction smile --save-direction smile.npz
 
 A TERM is [NAME=][WEIGHT*]LIST, the average of faces such as 18,81-83,me.jpg, or

@@ -8,7 +8,7 @@ import browser
 
 SIZE = (1200, 800)
 SMILE = 1.5
-FACE = "46"
+FACE = "99"
 # Nothing is left to draw, and the stage shows what is chosen.
 DRAWN = "return artist.idle.length === artist.workers && seenCanvas.dataset.shown === JSON.stringify(state)"
 
