@@ -102,7 +102,7 @@ def test_the_networks_of_a_preset_saved_by_keras_2_are_loaded(tmp_path, preset, 
 @pytest.mark.skipif(not importlib.util.find_spec("tf_keras"), reason="tf_keras is not installed")
 def test_files_that_keras_2_itself_saved_draw_what_keras_2_draws(tmp_path):
     names = []
-    for preset in presets.PRESETS:
+    for preset in (name for name, row in presets.PRESETS.items() if not row.modulation):  # those of tutorials
         for kind in ("generator", "discriminator"):
             model = build(preset, kind)
             name = str(tmp_path / f"{preset}-{kind}")

@@ -13,18 +13,18 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from facegan.training import gan, presets
 
 
-def main(names, folder, dtype, accumulate=1):
+def main(names, folder, dtype, accumulate=1, seed=1):
     """Write FOLDER/NAME.npz for each of the names, separated by commas."""
     for name in names.split(","):
-        np.savez(Path(folder, f"{name}.npz"), **step(name, dtype, int(accumulate)))
+        np.savez(Path(folder, f"{name}.npz"), **step(name, dtype, int(accumulate), int(seed)))
 
 
-def step(name, dtype, accumulate):
+def step(name, dtype, accumulate, seed):
     """The losses, gradients and weights of a step, by name."""
     preset = dataclasses.replace({**presets.PRESETS, **tiny.ROWS}[name], dropout=0.0, d_dropout=0.0)
     options = {"precision": dtype, "ema_decay": 0.9, "accumulate": accumulate}
     model = gan.GAN.from_preset(preset, preset.image_shape, to_train=False, **options)
-    random = np.random.RandomState(1)
+    random = np.random.RandomState(seed)
     for network in (model.generator, model.discriminator):
         network.set_weights([spread(variable, random) for variable in network.weights])
     model.averaged_generator.set_weights(model.generator.get_weights())
