@@ -88,7 +88,7 @@ def test_a_step_of_every_preset_gives_the_same_losses_gradients_and_weights(tmp_
     try:
         compare_steps(seed=1)
     except AssertionError:
-        # Images are in single precision: where one puts a unit at the bend of its leaky ReLU, rounding decides its slope.
+        # Images are in single precision: if one puts a unit at the bend of a leaky ReLU, rounding decides its slope.
         compare_steps(seed=2)
 
 
