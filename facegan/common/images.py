@@ -22,6 +22,7 @@ PHOTO_SUFFIXES = (
     *(".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".avif"),
 )
 ANIMATIONS = (".gif", ".webp", ".mp4")
+LUMINANCE = (0.299, 0.587, 0.114)  # the parts of red, green and blue in brightness, ITU-R BT.601
 TILE_SIDE = 96  # pixels of a face's shorter side in a picture; smaller images are enlarged by a whole factor
 LARGEST_SIDE = 8_000  # pixels of a picture with enlarged faces; beyond it, faces keep their own size
 LARGEST_AREA = 250_000_000  # pixels of a picture, 750 MB of memory

@@ -6,7 +6,7 @@ Every figure depends on the sizes of the sets: compare only figures of equal siz
 import numpy as np
 
 NEIGHBOURS = 5
-SMALLEST = 1e-12  # a distance below it counts as this one, so that it has a logarithm
+SMALLEST = 0.01  # a distance at one of several places below it counts as this one: it must have a logarithm
 BLOCK = 1_024  # rows of a distance matrix in memory at once: 5,000 x 5,000 float64 would be 200 MB
 
 
@@ -35,9 +35,10 @@ def frechet_distance(features_a, features_b):
 
 
 def local_distance(features_a, features_b):
-    """The geometric mean, over the places of images, of the Fréchet distances of features (n, places, d).
+    """The geometric mean, over the places of images, of the Fréchet distances of whitened features (n, places, d).
 
-    A fault at one place, such as the seam between two halves, counts there and nowhere else.
+    A fault at one place, such as the seam between two halves, counts there and nowhere else. Distances are those of
+    features of about unit variance, so that one of 0.01 is nothing.
     """
     pairs = zip(np.moveaxis(features_a, 1, 0), np.moveaxis(features_b, 1, 0), strict=True)
     found = np.array([frechet_distance(*pair) for pair in pairs])

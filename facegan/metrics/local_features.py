@@ -1,39 +1,62 @@
-"""What the face detector's first layer sees in an image at its full size and at half of it, place by place.
+"""How strong every frequency is in an image, place by place: its texture, and at half the size its detail.
 
-A distance of these features per place sees blur, missing texture, meshes and badly drawn eyes and mouths, also where
-the whole face, reduced to O-Net's 48 pixels, looks like one. The layer sees 3x3 pixels and responds to any image.
+A distance of these features sees blur, missing texture, noise, meshes, traces of JPEG and badly drawn eyes and mouths,
+also where the whole face, reduced to O-Net's 48 pixels, looks like one. It sees no colour.
 """
 
-import functools
-
 from facegan.common import images
-from facegan.metrics.face_features import detector_network
+from facegan.common.images import LUMINANCE
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
-PLACES = 8  # along each side
-SMALLEST_SIDE = 20  # pixels, of which half still has 8x8 places; smaller images are enlarged by a whole factor
+PLACES = 4  # along each side
+BLOCK = 4  # pixels along the side of a block, of which the cosine transform makes 4x4 frequencies
+STRIDE = 2  # pixels from a block to the next
+SMALLEST_SIDE = 20  # pixels, of which half still has blocks in 4x4 places; smaller images are enlarged
+VISIBLE = 0.5  # grey levels: smaller differences do not count
 BATCH = 64
-LUMINANCE = (0.299, 0.587, 0.114)
 
 
 def local_features(pixels):
-    """Compute means of what the first layer sees, over 8x8 places of each image.
+    """Measure how strong each frequency is in 4x4 places of each image.
 
     Args:
         pixels: (n, height, width, 1 or 3) uint8.
 
     Returns:
-        (texture, detail): at full size and at half of it, each (n, 64, 33) float32: the layer's 32 maps, and how
-        strongly neighbouring pixels alternate, which they smooth out.
+        (texture, detail): at full size and at half of it, each (n, 16, 15) float32: the root mean squares, in grey
+        levels, of the 15 cosine transform coefficients (all but the mean) of the blocks of 4x4 pixels in each place.
     """
     factor = -(-SMALLEST_SIDE // min(pixels.shape[1:3]))
     texture, detail = [], []
     for start in range(0, len(pixels), BATCH):
         part = _brightness(pixels[start : start + BATCH]).repeat(factor, 1).repeat(factor, 2)
-        texture.append(_first_layer_by_place(part))
-        detail.append(_first_layer_by_place(_halved(part)))
+        texture.append(_strengths(part))
+        detail.append(_strengths(_halved(part)))
     return np.concatenate(texture), np.concatenate(detail)
+
+
+def whitening(features):
+    """The matrices that give features of real images unit variance and no correlation: weak frequencies count, too.
+
+    Args:
+        features: (n, places, d), n of 2 or more.
+
+    Returns:
+        (places, d, d) float64, to multiply features of any images with, see `whitened`. Variances are enlarged by that
+        of half a grey level, so that what nobody sees does not count and what never varies gives no infinite number.
+    """
+    matrices = []
+    for place in np.moveaxis(features.astype(np.float64), 1, 0):
+        variances, axes = np.linalg.eigh(np.cov(place, rowvar=False))
+        matrices.append(axes / np.sqrt(np.maximum(variances, 0) + VISIBLE**2))
+    return np.stack(matrices)
+
+
+def whitened(features, matrices):
+    """Features (n, places, d) times the matrices of `whitening`."""
+    return np.moveaxis(np.moveaxis(features, 1, 0) @ matrices, 0, 1)
 
 
 def resized(pixels, height, width):
@@ -45,9 +68,9 @@ def resized(pixels, height, width):
 
 
 def _brightness(pixels):
-    """Luminance (n, h, w, 1) float32, −1..1: a shift of colour would otherwise outweigh all else."""
+    """Luminance (n, h, w) float32, 0..255: a shift of colour would otherwise outweigh all else."""
     weights = LUMINANCE if pixels.shape[-1] == 3 else (1,)
-    return ((pixels.astype(np.float32) @ np.array(weights, np.float32) - 127.5) / 128)[..., None]
+    return pixels.astype(np.float32) @ np.array(weights, np.float32)
 
 
 def _halved(x):
@@ -56,27 +79,18 @@ def _halved(x):
     return (even[:, ::2, ::2] + even[:, 1::2, ::2] + even[:, ::2, 1::2] + even[:, 1::2, 1::2]) / 4
 
 
-def _first_layer_by_place(x):
-    """(n, places, 33) of brightness (n, h, w, 1)."""
-    # Every batch has the same shape, the last one padded: each new shape would be compiled.
-    batch = np.zeros((BATCH, *x.shape[1:3], 3), np.float32)
-    batch[: len(x)] = x
-    maps = np.asarray(_first_layer().predict_on_batch(batch))[: len(x)]
-    alternation = np.abs(x[:, :-1, :-1] - x[:, :-1, 1:] - x[:, 1:, :-1] + x[:, 1:, 1:]) / 4
-    return np.concatenate([_by_place(maps), _by_place(alternation)], axis=-1)
+def _strengths(x):
+    """(n, places, 15) of brightness (n, h, w)."""
+    blocks = sliding_window_view(x, (BLOCK, BLOCK), axis=(1, 2))[:, ::STRIDE, ::STRIDE]
+    return np.sqrt(_by_place((blocks.reshape(*blocks.shape[:3], -1) @ _cosines()) ** 2))
 
 
-@functools.cache
-def _first_layer():
-    """O-Net's first layer as a Keras model of images of any size: (n, h, w, 3) → (n, h − 2, w − 2, 32)."""
-    import keras
-
-    network = detector_network()
-    inputs = keras.Input((None, None, 3), name="onet_any_size", dtype="float32")
-    maps = network.get_layer("onet_prelu1")(network.get_layer("onet_conv1")(inputs))
-    model = keras.Model(inputs, maps, name="onet_first_layer")
-    model.jit_compile = network.jit_compile
-    return model
+def _cosines():
+    """(16, 15): the two-dimensional cosine transform of a flattened block without its first coefficient, the mean."""
+    numbers = np.arange(BLOCK)
+    line = np.cos(np.pi * (numbers[:, None] + 0.5) * numbers / BLOCK) * np.sqrt(2 / BLOCK)
+    line[:, 0] = np.sqrt(1 / BLOCK)
+    return np.kron(line, line)[:, 1:].astype(np.float32)
 
 
 def _by_place(maps):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from facegan.common import datasets, files
 from facegan.metrics import distances
 from facegan.metrics.face_features import FACE_THRESHOLD, face_features, face_scores
-from facegan.metrics.local_features import local_features, resized
+from facegan.metrics.local_features import local_features, resized, whitened, whitening
 from facegan.metrics.plain_features import pixel_features
 
 import numpy as np
@@ -20,6 +20,7 @@ TRAINING_COUNT = 1_000  # generated images of a measurement during training; it 
 REAL_COUNT = 5_000  # real images at most that they are compared with
 LOCAL_COUNT = 2_000  # of these, at most, in texture and detail, whose features are few
 RELIABLE_COUNT = 1_000  # images below which figures scatter too much; fewer held-out images are not used alone
+SMALLEST = 1e-12  # distance of a part
 FLOOR_DRAWS = 5  # of which the floor is the mean
 FEWEST_IMAGES = 4
 SAMPLE = 256  # real images examined to find out whether the data are faces
@@ -123,9 +124,11 @@ class QualityMetric:
         self.real_rows, others = _real_and_other_rows(len(pixels), held_out_rows if self.held_out else (), self.count)
         self.real_features = self.cache.of_rows(self.real_rows)
         local_rows = _random_rows(self.real_rows, LOCAL_COUNT)
-        self._real_parts = (self.real_features[:, None], *local_features(pixels[local_rows]))
+        real_local = local_features(pixels[local_rows])
+        self._whitenings = [whitening(features) for features in real_local]
+        self._real_parts = self._parts(self.real_features, real_local)
         self.floor_count = len(others)
-        parts = (self.cache.of_rows(others)[:, None], *local_features(pixels[others]))
+        parts = self._parts(self.cache.of_rows(others), local_features(pixels[others]))
         self._floor_distances = [_floor_distance(*pair) for pair in zip(parts, self._real_parts, strict=True)]
         self.floor = self._compare(parts)
 
@@ -139,13 +142,18 @@ class QualityMetric:
             raise ValueError(f"this metric takes {self.count} images, not {len(pixels)}")
         features = self.cache.features.compute(pixels)
         pixels = resized(pixels, *self.cache.pixels.shape[1:3])  # places of other sizes do not correspond
-        return self._compare((features[:, None], *local_features(pixels)))
+        return self._compare(self._parts(features, local_features(pixels)))
+
+    def _parts(self, features, local):
+        """The features of images in the order of `PARTS`: (n, d), then those of places, whitened, (n, places, d)."""
+        pairs = zip(local, self._whitenings, strict=True)
+        return (features, *(whitened(part, matrices) for part, matrices in pairs))
 
     def _compare(self, parts):
-        """The `Figures` of images from their features by `PARTS`, each (n, places, d)."""
-        found = [distances.local_distance(*pair) for pair in zip(parts, self._real_parts, strict=True)]
+        """The `Figures` of images from what `_parts` makes."""
+        found = [_distance(*pair) for pair in zip(parts, self._real_parts, strict=True)]
         times = np.divide(found, self._floor_distances)
-        features = parts[0][:, 0]
+        features = parts[0]
         estimate, low, high = distances.kernel_distance(features, self.real_features)
         return Figures(
             times_real=float(np.exp(np.log(times).mean())),
@@ -166,12 +174,18 @@ class QualityMetric:
         return f"{text} ({self.floor.frechet_distance:.3f})"
 
 
+def _distance(features, real_features):
+    """The distance of a part, never 0: it must have a logarithm."""
+    measure = distances.frechet_distance if features.ndim == 2 else distances.local_distance
+    return max(measure(features, real_features), SMALLEST)
+
+
 def _floor_distance(features, real_features):
     """The mean distance of two random parts, of these sizes, of all real images, since one pair's scatters."""
     both, found = np.concatenate([features, real_features]), []
     for seed in range(FLOOR_DRAWS):
         rows = np.random.RandomState(seed).permutation(len(both))
-        found.append(distances.local_distance(both[rows[: len(features)]], both[rows[len(features) :]]))
+        found.append(_distance(both[rows[: len(features)]], both[rows[len(features) :]]))
     return float(np.mean(found))
 
 

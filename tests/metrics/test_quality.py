@@ -1,6 +1,7 @@
 """What a metric compares with what, and that the features of real images are computed once."""
 
 import dataclasses
+import io
 
 from facegan.metrics import plain_features, quality
 
@@ -140,6 +141,28 @@ def test_a_mesh_of_period_two_raises_texture(measured):
     figures = measured(lambda pixels: np.clip(pixels + board, 0, 255).astype(np.uint8))
     assert figures.texture > 3
     assert figures.whole < 1.5
+
+
+def test_what_jpeg_and_faint_noise_leave_behind_raises_texture(measured):
+    def compressed(pixels):
+        files = [io.BytesIO() for _ in pixels]
+        for image, file in zip(pixels, files, strict=True):
+            Image.fromarray(image).save(file, "JPEG", quality=30)
+        return np.stack([np.asarray(Image.open(file)) for file in files])
+
+    noise = np.random.RandomState(3).normal(0, 5, (200, 40, 40, 3))
+    assert measured(compressed).texture > 2
+    assert measured(lambda pixels: np.clip(pixels + noise, 0, 255).astype(np.uint8)).texture > 2
+
+
+def test_places_that_never_vary_in_real_images_count_only_where_something_is_drawn():
+    pixels = np.zeros((300, 28, 28, 1), np.uint8)
+    pixels[:, 8:20, 8:20] = np.random.RandomState(0).randint(0, 256, (300, 12, 12, 1))
+    metric = quality.QualityMetric(pixels, count=100, cache=quality.FeatureCache(pixels, quality.PIXELS))
+    drawn = pixels[:100].copy()
+    assert metric.figures(drawn).texture < 2
+    drawn[:, :4, :4] = np.random.RandomState(1).randint(0, 256, (100, 4, 4, 1))
+    assert 2 < metric.figures(drawn).texture < 100
 
 
 def test_blur_raises_every_part(measured):
