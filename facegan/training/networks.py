@@ -1,9 +1,11 @@
 """Builds the generator and the discriminator that a preset describes, for images of any suitable size."""
 
 from facegan.common import hardware
+from facegan.common.images import LUMINANCE
 from facegan.training import presets
 
 import keras
+import numpy as np
 from keras import layers
 
 # Keras's default momentum of 0.99 averages over hundreds of steps; these are the settings of DCGAN implementations.
@@ -53,6 +55,8 @@ def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=F
         x = source.Conv2D(channels, preset.head, padding="same", **_weights(preset, dtype))(x)
     if preset.blur:
         x = layers.AveragePooling2D(2, strides=1, padding="same", dtype=dtype)(x)
+    if preset.colour_blur and channels == 3:
+        x = _colour_blurred(x, dtype)
     images = layers.Activation(preset.output, dtype="float32", name="images")(x)
     return keras.Model(latents, images, name="generator")
 
@@ -129,6 +133,20 @@ def _of_each_channel(style, channels, start, dtype):
     small = keras.initializers.RandomNormal(stddev=0.02)
     numbers = layers.Dense(channels, kernel_initializer=small, bias_initializer=start, dtype=dtype)(style)
     return layers.Reshape((1, 1, channels), dtype=dtype)(numbers)
+
+
+def _colour_blurred(x, dtype):
+    """x (n, height, width, 3) with each pixel's brightness, and the mean colour of the 3x3 pixels around it."""
+    brightness = np.repeat(np.array(LUMINANCE)[:, None], 3, axis=1)  # x @ brightness is grey
+    rest = layers.AveragePooling2D(3, strides=1, padding="same", dtype=dtype)(x)
+    return layers.Add(dtype=dtype)([_fixed(x, brightness, dtype), _fixed(rest, np.eye(3) - brightness, dtype)])
+
+
+def _fixed(x, matrix, dtype):
+    """x times a matrix (channels, channels) that is not trained."""
+    kernel = keras.initializers.Constant(matrix[None, None])
+    layer = layers.Conv2D(len(matrix), 1, use_bias=False, kernel_initializer=kernel, trainable=False, dtype=dtype)
+    return layer(x)
 
 
 def _weights(preset, dtype):

@@ -37,6 +37,8 @@ class Preset:
             layer that doubles both sides.
         blur: whether each pixel of that layer's image is averaged with those beside, below and diagonally below it, so
             that no pattern with a period of two pixels can be drawn, the mesh that transposed convolutions leave.
+        colour_blur: whether colours, but not brightness, are then averaged over 3x3 pixels. Photographs are smooth in
+            colour, since cameras and JPEG store less of it than of brightness; generators are not.
         d_stem: the discriminator's convolution at full size before the first downsampling block, or None.
         downsampling_blocks: convolutions of stride 2.
         d_hidden: units of a Dense layer before the discriminator's logit, which sees the whole image, or 0 for none.
@@ -83,6 +85,7 @@ class Preset:
     modulation: int = 0
     head_upsamples: bool = False
     blur: bool = False
+    colour_blur: bool = False
     d_stem: tuple | None = None
     d_hidden: int = 0
     bias: bool = True

@@ -95,6 +95,21 @@ def test_a_blurred_generator_cannot_draw_a_pattern_of_two_pixels(blur, patterned
     assert (spectra[:, 20, 20].mean() > 0.1 * spectra[:, 5, 5].mean()) == patterned
 
 
+def test_colour_blur_smooths_colours_and_leaves_brightness_alone():
+    drawn = []
+    for colour_blur in (False, True):
+        keras.utils.set_random_seed(0)
+        preset = dataclasses.replace(presets.PRESETS["slim80"], colour_blur=colour_blur)
+        generator = networks.build_generator(preset, preset.image_shape)
+        latents = np.random.RandomState(0).standard_normal((5, preset.latent_dim))
+        drawn.append(np.arctanh(generator.predict_on_batch(latents)))
+    sharp, smooth = drawn
+    brightness = np.array([0.299, 0.587, 0.114])
+    np.testing.assert_allclose(smooth @ brightness, sharp @ brightness, atol=1e-4)
+    differences = [np.abs(np.diff(x[..., 0] - x @ brightness, axis=2)).mean() for x in drawn]
+    assert differences[1] < 0.6 * differences[0]
+
+
 def test_dcgan_starts_from_the_papers_weights():
     keras.utils.set_random_seed(0)
     dcgan = presets.PRESETS["dcgan64"]
