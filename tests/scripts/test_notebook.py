@@ -9,6 +9,7 @@ from pathlib import Path
 import matplotlib.cbook
 import nbclient
 import nbformat
+import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,7 @@ def test_the_notebook_is_kept_without_outputs():
         assert not cell.get("outputs") and cell.get("execution_count") is None
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_from_photographs_to_a_page_and_shows_pictures(tmp_path, monkeypatch):
     copy = tmp_path / "facegan"
     copy.mkdir()
