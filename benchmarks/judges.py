@@ -1,6 +1,7 @@
-"""Two other networks that judge images in benchmarks/quality.py. They train nothing in facegan.
+"""Three other networks that judge images in benchmarks/quality.py. They train nothing in facegan.
 
-What the figures compare was chosen with the ranks of `identity` in view, so agreement with it is not a blind test.
+What the figures compare was chosen with the ranks of `objects` and `identity` in view, so agreement with these is not a
+blind test; agreement with `inception` is.
 
     npm install --prefix judges --legacy-peer-deps --ignore-scripts nsfwjs@4.3.0 @vladmandic/face-api@1.7.15
 
@@ -10,6 +11,8 @@ fetches both packages, which carry their weights (MIT licence), for development 
   for work; 1,280 features, the mean of its last maps, of images enlarged to 160 pixels.
 - identity: the ResNet of dlib (King 2017), trained to tell three million faces of 7,485 people apart; 128 features of
   images enlarged to 150 pixels. Distances between faces correlate with those of dlib's own code by 0.999.
+- inception: Inception v3 (Szegedy et al. 2016), trained on ImageNet, in 8 bits; 2,048 features of images enlarged to
+  160 pixels.
 """
 
 import base64
@@ -27,21 +30,14 @@ RGB_MEANS = (122.782, 117.001, 104.298)
 def load(folder):
     """Load the networks of the npm packages in a folder: {name: function from pixels (n, h, w, 3) to (n, d)}."""
     packages = Path(folder) / "node_modules"
-    judges = {"objects": _objects, "identity": _identity}
+    judges = {"objects": _objects, "identity": _identity, "inception": _inception}
     return {name: make(packages) for name, make in judges.items()}
 
 
 def _objects(packages):
     import keras
 
-    folder = packages / "nsfwjs" / "dist" / "models" / "mobilenet_v2"
-    number = r"([-+.\de]+)"
-    entry = rf'name:"([^"]+)",shape:\[([\d,]*)\],dtype:"float32",quantization:\{{min:{number},scale:{number},'
-    found = re.findall(entry, (folder / "model.min.js").read_text(encoding="utf-8"))
-    script = (folder / "group1-shard1of1.min.js").read_text(encoding="utf-8")
-    data = base64.b64decode(max(re.findall(r'"([A-Za-z0-9+/=]{1000,})"', script), key=len))
-    table = [(name, tuple(map(int, shape.split(","))), float(low), float(step)) for name, shape, low, step in found]
-    weights = _dequantised(table, data)
+    weights = _keras_weights(packages / "nsfwjs" / "dist" / "models" / "mobilenet_v2")
     network = keras.applications.MobileNetV2(weights=None, include_top=False, input_shape=(160, 160, 3), pooling="avg")
     for layer in network.layers:
         for variable in layer.weights:
@@ -50,6 +46,33 @@ def _objects(packages):
             variable.assign(kernel.reshape(variable.shape))
     network.jit_compile = False
     return lambda pixels: _features(network.predict_on_batch, pixels, 160, scale=255)
+
+
+def _inception(packages):
+    import keras
+
+    weights = _keras_weights(packages / "nsfwjs" / "dist" / "models" / "inception_v3")
+    network = keras.applications.InceptionV3(weights=None, include_top=False, input_shape=(160, 160, 3), pooling="avg")
+    for kind in (keras.layers.Conv2D, keras.layers.BatchNormalization):
+        # Keras numbers the layers in the order in which they are made, and `layers` has another one.
+        layers = [layer for layer in network.layers if isinstance(layer, kind)]
+        for number, layer in enumerate(sorted(layers, key=lambda layer: int(*re.findall(r"_(\d+)$", layer.name))), 1):
+            for variable in layer.weights:
+                name = re.sub(r"_\d+$", "", layer.name)
+                variable.assign(weights[f"{name}_{number}/{variable.name}"].reshape(variable.shape))
+    network.jit_compile = False
+    return lambda pixels: _features(lambda batch: network.predict_on_batch(2 * batch - 1), pixels, 160, scale=255)
+
+
+def _keras_weights(folder):
+    """{name: array} of a Keras model of the nsfwjs package, kept in JavaScript files."""
+    number = r"([-+.\de]+)"
+    entry = rf'name:"([^"]+)",shape:\[([\d,]*)\],dtype:"float32",quantization:\{{min:{number},scale:{number},'
+    found = re.findall(entry, (folder / "model.min.js").read_text(encoding="utf-8"))
+    table = [(name, tuple(map(int, shape.split(","))), float(low), float(step)) for name, shape, low, step in found]
+    scripts = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("group1-shard*.js"))]
+    parts = [max(re.findall(r'"([A-Za-z0-9+/=]{1000,})"', script), key=len) for script in scripts]
+    return _dequantised(table, b"".join(map(base64.b64decode, parts)))
 
 
 def _identity(packages):
