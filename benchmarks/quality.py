@@ -1,4 +1,4 @@
-"""Check the quality figures on real faces damaged on purpose, and against two other networks.
+"""Check the quality figures on real faces damaged on purpose, and against three other networks.
 
     PYTHONPATH=. python benchmarks/quality.py data/faces80.npz --judges judges --run runs/faces80
 
