@@ -1,5 +1,6 @@
 """A run resumes where it stopped, to the bit, however it stopped; and never in another run's folder."""
 
+import dataclasses
 import errno
 import json
 import os
@@ -27,7 +28,7 @@ def test_asking_for_more_epochs_extends_a_run_as_if_it_had_never_ended(monkeypat
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
-@pytest.mark.parametrize("preset", [pytest.param("tiny_halves", marks=pytest.mark.slow), "tiny_relativistic"])
+@pytest.mark.parametrize("preset", ["tiny_halves", "tiny_relativistic"])
 def test_a_run_that_ended_within_an_epoch_resumes_as_if_it_had_never_ended(monkeypatch, tmp_path, dataset, preset):
     train(monkeypatch, dataset, tmp_path / "whole", preset=preset)
     train(monkeypatch, dataset, tmp_path / "parts", "--steps", "7", preset=preset)
@@ -141,6 +142,14 @@ def test_a_second_process_in_the_same_folder_is_refused_and_the_first_is_left_al
     assert capsys.readouterr().err.endswith("is in use by another process; wait for it or name another\n")
     assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
     assert train(monkeypatch, dataset, out) == 0
+
+
+def test_a_best_figure_from_before_figures_changed_is_forgotten():
+    record = dataclasses.asdict(recorder.Progress(step=3, best=1.5))
+    assert recorder.Progress.from_record(record).best == 1.5
+    del record["figures"]
+    progress = recorder.Progress.from_record(record)
+    assert (progress.step, progress.best) == (3, None)
 
 
 def test_other_settings_in_the_same_folder_are_refused_and_listed_and_nothing_is_touched(
