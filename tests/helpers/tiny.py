@@ -74,12 +74,17 @@ def save_blobs(path, count=40, **kwargs):
 def train(monkeypatch, *arguments):
     """Run train_gan.py in this process with the rows above added; its exit code.
 
-    Its losses.png is blank: to draw it would take a quarter of the time, and tests/training/test_logs.py does it.
+    Keras numbers the layers from the start, as in a process of its own: TensorFlow orders some sums by the layers'
+    names, so that conv2d_9 and conv2d_10 in place of conv2d and conv2d_1 can change a last bit. The run's losses.png is
+    blank: to draw it would take a quarter of the time, and tests/training/test_logs.py does it.
     """
+    import keras
+
     monkeypatch.setattr(logs, "draw_losses", lambda table, path: Image.new("L", (1, 1)).save(path))
     for name, row in ROWS.items():
         monkeypatch.setitem(presets.PRESETS, name, row)
     monkeypatch.setattr(sys, "argv", ["train_gan.py", *map(str, arguments)])
+    keras.utils.clear_session(free_memory=False)
     try:
         cli.run(train_gan.main)
     except SystemExit as stop:
