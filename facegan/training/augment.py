@@ -1,9 +1,8 @@
-"""Random changes of the images that D sees, through which G's gradient passes.
+"""Differentiable augmentation, which keeps D from memorising a small data set (Zhao et al. 2020).
 
-`augment` keeps D from memorising a small data set (Zhao et al. 2020, "Differentiable augmentation"): everything that D
-sees, real or generated, is changed at random in the same way. D therefore cannot memorise the images in the file, and G
-does not learn to draw changed images. It helps below some ten thousand images, and costs little. `random_parts` is what
-the second discriminator sees.
+Everything that D sees, real or generated, is changed at random in the same way, and G's gradient passes through the
+change. D therefore cannot memorise the images in the file, and G does not learn to draw changed images. It helps below
+some ten thousand images, and costs little.
 """
 
 from keras import ops
@@ -11,7 +10,6 @@ from keras import random as keras_random
 
 SHIFT = 0.125
 CUTOUT = 0.5
-MOST_CUT = 0.2
 
 
 def augment(images, seed):
@@ -64,29 +62,3 @@ def _cut_out(images, seed):
         covered = ops.cast(2 * distance < round(size * CUTOUT), images.dtype)
         hidden = hidden * ops.reshape(covered, (-1, size, 1, 1) if axis == 1 else (-1, 1, size, 1))
     return images * (1.0 - hidden)
-
-
-def random_parts(images, side, seed):
-    """Cut up to a fifth off each side of an image, and resize what is left: bilinearly, antialiased where it shrinks.
-
-    Args:
-        images: (n, height, width, channels) float32. side: the new height and width in pixels.
-        seed: a `keras.random.SeedGenerator`.
-
-    Returns:
-        (n, side, side, channels), each a part chosen at random.
-    """
-    _, height, width, channels = images.shape
-    rows, columns = (_resizing(ops.shape(images)[0], length, side, seed) for length in (height, width))
-    images = ops.matmul(rows, ops.reshape(images, (-1, height, width * channels)))
-    return ops.matmul(columns[:, None], ops.reshape(images, (-1, side, width, channels)))
-
-
-def _resizing(count, length, side, seed):
-    """Matrices (count, side, length) that resize random parts of `length` pixels to `side` pixels."""
-    cut = keras_random.uniform((2, count, 1, 1), 0.0, MOST_CUT * length, seed=seed)
-    scale = (length - cut[0] - cut[1]) / side
-    centres = cut[0] + scale * (ops.arange(side, dtype="float32")[:, None] + 0.5)
-    distances = ops.abs(ops.arange(length, dtype="float32") + 0.5 - centres)
-    weights = ops.relu(1.0 - distances / ops.maximum(scale, 1.0))
-    return weights / ops.sum(weights, axis=2, keepdims=True)

@@ -2,8 +2,8 @@
 
 `gan.GAN.step` is written once, in terms of six operations that each class below provides for one backend:
 
-- `gradients(variables, optimizer, loss_of)`: a loss's gradients with respect to weights;
-- `apply(optimizer, gradients, variables)`: one optimizer step;
+- `gradients(network, optimizer, loss_of)`: a loss's gradients with respect to a network's weights;
+- `apply(optimizer, gradients, network)`: one optimizer step;
 - `mean_over_parts(function, count)`: gradients of a batch in parts that need memory one after the other;
 - `forward(network, inputs)`: the network's outputs, and a function that turns gradients of the outputs into gradients
   of its weights;
@@ -49,11 +49,11 @@ class TensorFlowStep:
     def train_step(self, batch):
         return self.step(batch)
 
-    def gradients(self, variables, optimizer, loss_of):
-        """Differentiate a loss with respect to trainable variables.
+    def gradients(self, network, optimizer, loss_of):
+        """Differentiate a loss with respect to a network's trainable variables.
 
         Args:
-            variables: a list. optimizer: the one that will apply the gradients; under float16 it scales them.
+            network: a model. optimizer: the one that will apply the gradients; under float16 it scales them.
             loss_of: a function without arguments that returns (scalar loss, logs).
 
         Returns:
@@ -61,16 +61,16 @@ class TensorFlowStep:
         """
         import tensorflow as tf
 
-        values = [variable.value for variable in variables]
+        values = [variable.value for variable in network.trainable_variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(values)
             loss, logs = loss_of()
             loss = optimizer.scale_loss(loss)
         return tape.gradient(loss, values), logs
 
-    def apply(self, optimizer, gradients, variables):
-        """Move variables one optimizer step down their gradients."""
-        optimizer.apply(gradients, variables)
+    def apply(self, optimizer, gradients, network):
+        """Move a network's trainable variables one optimizer step down the gradients."""
+        optimizer.apply(gradients, network.trainable_variables)
 
     def mean_over_parts(self, function, count):
         """The mean of what a function returns for the parts of a batch, computed one after the other.
@@ -148,20 +148,20 @@ class TorchStep:
         # A value that kept its graph would keep the memory of the whole step.
         return {name: value.detach() for name, value in self.step(batch).items()}
 
-    def gradients(self, variables, optimizer, loss_of):
+    def gradients(self, network, optimizer, loss_of):
         """See `TensorFlowStep.gradients`."""
         import torch
 
         loss, logs = loss_of()
-        values = [variable.value for variable in variables]
+        values = [variable.value for variable in network.trainable_variables]
         return list(torch.autograd.grad(optimizer.scale_loss(loss), values)), logs
 
-    def apply(self, optimizer, gradients, variables):
+    def apply(self, optimizer, gradients, network):
         """See `TensorFlowStep.apply`."""
         import torch
 
         with torch.no_grad():
-            optimizer.apply(gradients, variables)
+            optimizer.apply(gradients, network.trainable_variables)
 
     def mean_over_parts(self, function, count):
         """See `TensorFlowStep.mean_over_parts`."""
@@ -222,9 +222,11 @@ class JaxStep:
             logs = self.step(batch)
         return logs, tuple([scope.get_current_value(variable) for variable in group] for group in groups)
 
-    def gradients(self, variables, optimizer, loss_of):
+    def gradients(self, network, optimizer, loss_of):
         """See `TensorFlowStep.gradients`."""
         import jax
+
+        variables = network.trainable_variables
 
         def scaled_loss(values):
             (loss, logs), carried = self._stateless(loss_of, zip(variables, values, strict=True))
@@ -234,9 +236,9 @@ class JaxStep:
         self._keep(carried)
         return gradients, logs
 
-    def apply(self, optimizer, gradients, variables):
+    def apply(self, optimizer, gradients, network):
         """See `TensorFlowStep.apply`."""
-        optimizer.apply(gradients, variables)
+        optimizer.apply(gradients, network.trainable_variables)
 
     def mean_over_parts(self, function, count):
         """See `TensorFlowStep.mean_over_parts`."""

@@ -27,8 +27,7 @@ def report(gan, batches, schedule, *, config, folder):
     """
     print(json.dumps({**dataclasses.asdict(config), "held_out_rows": len(config.held_out_rows)}, indent=1))
     gan.generator.summary()
-    for discriminator in gan.discriminators:
-        discriminator.summary()
+    gan.discriminator.summary()
     show_composite(gan.generator, gan.discriminator)
     part = (count // config.accumulate for count in (batches.batch_size, batches.real_count))
     bytes_needed = memory(gan, *part)
@@ -61,21 +60,18 @@ def memory(gan, batch_size, real_count):
     itemsize = 2 if "float16" in gan.generator.compute_dtype else 4
     variables = sum(
         math.prod(variable.shape) * 4
-        for owner in (gan.generator, *gan.discriminators, gan.averaged_generator, gan.optimizer, gan.d_optimizer)
+        for owner in (gan.generator, gan.discriminator, gan.averaged_generator, gan.optimizer, gan.d_optimizer)
         for variable in owner.variables
     )
     gradients = sum(math.prod(variable.shape) * 4 for variable in gan.generator.trainable_variables)
-    generator = _outputs(gan.generator) * itemsize
-    discriminator = sum(map(_outputs, gan.discriminators)) * itemsize
+    generator, discriminator = (_outputs(network) * itemsize for network in (gan.generator, gan.discriminator))
     kept = max(batch_size * (generator + discriminator), 2 * real_count * discriminator)
     return variables + gradients + 2 * kept
 
 
 def _outputs(network):
-    """The number of values that all layers of a network, and of networks within it, output for one image."""
-    return sum(
-        _outputs(layer) if hasattr(layer, "layers") else math.prod(layer.output.shape[1:]) for layer in network.layers
-    )
+    """The number of values that all layers of a network output for one image."""
+    return sum(math.prod(layer.output.shape[1:]) for layer in network.layers)
 
 
 def seconds_per_step(gan, batches):
@@ -95,7 +91,7 @@ def draw_diagrams(gan, folder):
     if importlib.util.find_spec("pydot") is None or shutil.which("dot") is None:
         return []
     written = []
-    for network in (gan.generator, *gan.discriminators):
+    for network in (gan.generator, gan.discriminator):
         path = folder / f"{network.name}.png"
         keras.utils.plot_model(network, path, show_shapes=True)
         written.append(str(path))

@@ -4,7 +4,6 @@ The same code runs under every Keras backend; what differs between them is in `b
 """
 
 from facegan.common import images
-from facegan.training import augment as augmentation
 from facegan.training import backend, losses, networks
 
 import keras
@@ -23,9 +22,6 @@ class GAN(backend.Step, keras.Model):
         discriminator: images → logits (n, 1), positive for real.
         averaged_generator: a second generator, float32, that holds an exponential moving average (EMA) of the first
             one's weights and batch-norm statistics; this one is saved and drawn with.
-        face_discriminator: a second discriminator, from `networks.build_face_discriminator`, or None. It trains like
-            the first one, and with it, on random parts of the same images.
-        face_weight: what its loss counts; the first one's counts 1.
         output: "tanh" or "sigmoid", the generator's last activation, which fixes the range of images.
         update: how a step updates D, before G is updated on a full batch of generated images:
             "alternating": on half a batch of real images, then on half a batch of generated ones;
@@ -35,7 +31,7 @@ class GAN(backend.Step, keras.Model):
         loss: a key of `losses.LOSSES`; "relativistic" pairs images and cannot be used with "alternating".
         label_smoothing, label_noise: see `losses.CrossEntropy`.
         r1, r2: weights of the penalties gamma / 2 · |gradient of D|² at real and at generated images (Mescheder et al.
-            2018); the gradient is that of an image's logit, or of the sum of both, with respect to the image.
+            2018); the gradient is that of a logit with respect to its image.
         penalty_images: how many images of each kind, the first ones, the penalties are computed on.
         ema_decay: decay of the moving average; with 0 the averaged generator equals the generator.
         accumulate: in how many parts a batch is computed, one after the other, for batches larger than the memory; it
@@ -43,7 +39,7 @@ class GAN(backend.Step, keras.Model):
             that the result is the same but for rounding, unless there is batch norm, which sees one part at a time, or
             randomness such as dropout. A step in parts draws the images that D learns from again for G.
         augment: a function (images, seed_generator) → images, applied to everything that D sees, or None.
-        seed: the random seed of the augmentation, of label noise and of the parts that the second discriminator sees.
+        seed: the random seed of the augmentation and of label noise.
 
     A batch for `fit()` is a tuple (real_pixels uint8 (k, height, width, channels), g_latents, d_latents): the latents
     from which the images for G's and for D's update are generated. Without d_latents, D sees the first k images of
@@ -56,8 +52,6 @@ class GAN(backend.Step, keras.Model):
         discriminator,
         averaged_generator,
         *,
-        face_discriminator=None,
-        face_weight=0.0,
         output="tanh",
         update="alternating",
         loss="bce",
@@ -75,7 +69,6 @@ class GAN(backend.Step, keras.Model):
         self.generator = generator
         self.discriminator = discriminator
         self.averaged_generator = averaged_generator
-        self.face_discriminator = face_discriminator
         averaged_generator.set_weights(generator.get_weights())
         self.output_activation = output
         self.update_discriminator = {
@@ -84,8 +77,7 @@ class GAN(backend.Step, keras.Model):
             "summed": self._update_on_both_batches,
         }[update]
         self.augment_seed = keras.random.SeedGenerator(seed)
-        weights = (1.0, face_weight) if face_discriminator else (1.0,)
-        self.objective = losses.LOSSES[loss](label_smoothing, label_noise, self.augment_seed, weights)
+        self.objective = losses.LOSSES[loss](label_smoothing, label_noise, self.augment_seed)
         if self.objective.paired and update == "alternating":
             raise ValueError(f"{loss} compares real with generated images, which an alternating update sees separately")
         self.r1, self.r2 = r1, r2
@@ -104,36 +96,22 @@ class GAN(backend.Step, keras.Model):
             latent_dim: length of a latent; the preset's if None. precision: a Keras dtype policy.
             to_train: see `networks.build_generator`.
             options: keyword arguments of `GAN` that replace the preset's.
-
-        Raises:
-            ModuleNotFoundError: the preset has a second discriminator, and the mtcnn package is missing.
         """
         names = ("output", "update", "loss", "label_noise", "r1", "r2", "penalty_images", "ema_decay")
         settings = {name: getattr(preset, name) for name in names}
-        generator = networks.build_generator(preset, image_shape, latent_dim, precision, to_train=to_train)
-        discriminator = networks.build_discriminator(preset, image_shape, precision, to_train=to_train)
-        averaged = networks.build_generator(preset, image_shape, latent_dim, "float32")
-        if preset.face_weight:
-            settings["face_weight"] = preset.face_weight
-            settings["face_discriminator"] = networks.build_face_discriminator(preset, image_shape, precision)
-        return cls(generator, discriminator, averaged, **settings | options)
-
-    @property
-    def discriminators(self):
-        """The networks that D consists of: one, or two."""
-        return [self.discriminator] + ([self.face_discriminator] if self.face_discriminator else [])
-
-    @property
-    def d_variables(self):
-        """What D's update trains."""
-        return [variable for network in self.discriminators for variable in network.trainable_variables]
+        return cls(
+            networks.build_generator(preset, image_shape, latent_dim, precision, to_train=to_train),
+            networks.build_discriminator(preset, image_shape, precision, to_train=to_train),
+            networks.build_generator(preset, image_shape, latent_dim, "float32"),
+            **settings | options,
+        )
 
     def compile(self, d_optimizer, g_optimizer, **kwargs):
         """Set one optimizer each for D and G and build their state; `kwargs` go to `keras.Model.compile`."""
         super().compile(optimizer=g_optimizer, loss=None, **kwargs)
         self.d_optimizer = d_optimizer
         g_optimizer.build(self.generator.trainable_variables)
-        d_optimizer.build(self.d_variables)
+        d_optimizer.build(self.discriminator.trainable_variables)
 
     def call(self, latents, training=False):
         """Draw images from latents."""
@@ -180,7 +158,7 @@ class GAN(backend.Step, keras.Model):
             }
 
         gradients, g_logs = self.mean_over_parts(generator_gradients, self.accumulate)
-        self.apply(self.optimizer, gradients, self.generator.trainable_variables)
+        self.apply(self.optimizer, gradients, self.generator)
 
         # 4. Move the average towards the updated G.
         self._update_average()
@@ -197,10 +175,10 @@ class GAN(backend.Step, keras.Model):
         """Update D by the mean gradient of the parts' losses; `loss_of` is a function part → (loss, logs)."""
 
         def gradients(part):
-            return self.gradients(self.d_variables, self.d_optimizer, lambda: loss_of(part))
+            return self.gradients(self.discriminator, self.d_optimizer, lambda: loss_of(part))
 
         gradients, logs = self.mean_over_parts(gradients, self.accumulate)
-        self.apply(self.d_optimizer, gradients, self.d_variables)
+        self.apply(self.d_optimizer, gradients, self.discriminator)
         return logs
 
     def _update_on_each_half(self, real_images, generated_images):
@@ -258,16 +236,10 @@ class GAN(backend.Step, keras.Model):
             return self.objective.g_loss(self._logits(generated_images), real_logits)
 
     def _logits(self, seen_images):
-        """D's logits float32 in training mode, a column for each network, of images augmented if that was asked for."""
+        """D's logits (n, 1) float32 in training mode, for augmented images if there is an augmentation."""
         if self.augment is not None:
             seen_images = self.augment(seen_images, self.augment_seed)
-        logits = ops.cast(self.discriminator(seen_images, training=True), "float32")
-        if self.face_discriminator is None:
-            return logits
-        shown = 2.0 * seen_images - 1.0 if self.output_activation == "sigmoid" else seen_images
-        parts = augmentation.random_parts(shown, networks.FACE_SIDE, self.augment_seed)
-        face_logits = self.face_discriminator(parts, training=True)
-        return ops.concatenate([logits, ops.cast(face_logits, "float32")], axis=1)
+        return ops.cast(self.discriminator(seen_images, training=True), "float32")
 
     def _update_average(self):
         # The decay starts low and grows with the steps, so that a short run does not average in its random start.

@@ -1,8 +1,7 @@
 """What the two networks minimise: losses of logits, which are positive where D takes an image for real.
 
-All classes have the same methods. `d_losses` and `d_accuracies` take the logits of real and of generated images, or
-None for those that an update leaves out; a `paired` loss needs both. Logits are (n, 1), or (n, 2) if D consists of two
-networks: losses are then weighted and added up, and accuracies are those of the first network.
+All classes have the same methods. `d_losses` and `d_accuracies` take the logits (n, 1) of real and of generated images,
+or None for those that an update leaves out; a `paired` loss needs both.
 """
 
 import math
@@ -18,15 +17,13 @@ class CrossEntropy:
         label_smoothing: one-sided; D's target for real images is 1 minus this (Salimans et al. 2016).
         label_noise: the share of D's targets that are exchanged for those of the other kind, others at each call.
         seed: the `keras.random.SeedGenerator` that chooses them.
-        weights: what the loss of each column of logits counts; one number for each column.
     """
 
     paired = False
     # What turns D's logit into the probability that an image is real; None in a loss that gives it no such meaning.
     activation = "sigmoid"
 
-    def __init__(self, label_smoothing=0.0, label_noise=0.0, seed=None, weights=(1.0,)):
-        self.weights = weights
+    def __init__(self, label_smoothing=0.0, label_noise=0.0, seed=None):
         self.real_target = 1.0 - label_smoothing
         self.label_noise = label_noise
         self.seed = seed
@@ -35,8 +32,7 @@ class CrossEntropy:
     def floor(self):
         """The smallest sum of D's losses, when D tells the two kinds of images apart perfectly."""
         mean_targets = ((1.0 - self.label_noise) * self.real_target, self.label_noise * self.real_target)
-        each = sum(-p * math.log(p) for mean in mean_targets for p in (mean, 1.0 - mean) if p > 0.0)
-        return each * sum(self.weights)
+        return sum(-p * math.log(p) for mean in mean_targets for p in (mean, 1.0 - mean) if p > 0.0)
 
     def d_losses(self, real_logits, generated_logits):
         """D's mean losses by name: d_loss_real and d_loss_generated."""
@@ -59,22 +55,19 @@ class CrossEntropy:
         """The shares of images that D classifies correctly: d_accuracy_real and d_accuracy_generated."""
         shares = {}
         if real_logits is not None:
-            shares["d_accuracy_real"] = ops.mean(ops.cast(real_logits[:, 0] > 0, "float32"))
+            shares["d_accuracy_real"] = ops.mean(ops.cast(real_logits > 0, "float32"))
         if generated_logits is not None:
-            shares["d_accuracy_generated"] = ops.mean(ops.cast(generated_logits[:, 0] <= 0, "float32"))
+            shares["d_accuracy_generated"] = ops.mean(ops.cast(generated_logits <= 0, "float32"))
         return shares
 
     def g_loss(self, generated_logits, real_logits):
         """G's mean loss. `real_logits` are needed for paired losses, and None for others."""
         return self.cross_entropy(generated_logits, 1.0)
 
-    def cross_entropy(self, logits, target):
+    @staticmethod
+    def cross_entropy(logits, target):
         """Mean binary cross-entropy of logits against a target in 0..1, one or for each."""
-        return self.mean(target * ops.softplus(-logits) + (1.0 - target) * ops.softplus(logits))
-
-    def mean(self, values):
-        """The mean over images of the weighted sums of their columns' values."""
-        return ops.mean(ops.sum(values * ops.convert_to_tensor(self.weights, dtype="float32"), axis=1))
+        return ops.mean(target * ops.softplus(-logits) + (1.0 - target) * ops.softplus(logits))
 
 
 class Hinge(CrossEntropy):
@@ -87,14 +80,14 @@ class Hinge(CrossEntropy):
         """See `CrossEntropy.d_losses`."""
         losses = {}
         if real_logits is not None:
-            losses["d_loss_real"] = self.mean(ops.relu(1.0 - real_logits))
+            losses["d_loss_real"] = ops.mean(ops.relu(1.0 - real_logits))
         if generated_logits is not None:
-            losses["d_loss_generated"] = self.mean(ops.relu(1.0 + generated_logits))
+            losses["d_loss_generated"] = ops.mean(ops.relu(1.0 + generated_logits))
         return losses
 
     def g_loss(self, generated_logits, real_logits):
         """See `CrossEntropy.g_loss`."""
-        return -self.mean(generated_logits)
+        return -ops.mean(generated_logits)
 
 
 class Relativistic(CrossEntropy):
@@ -110,18 +103,18 @@ class Relativistic(CrossEntropy):
 
     def d_losses(self, real_logits, generated_logits):
         """See `CrossEntropy.d_losses`; both sets must have the same size."""
-        loss = self.mean(ops.softplus(generated_logits - real_logits))
+        loss = ops.mean(ops.softplus(generated_logits - real_logits))
         return {"d_loss_real": loss, "d_loss_generated": loss}
 
     def d_accuracies(self, real_logits, generated_logits):
         """See `CrossEntropy.d_accuracies`: the share of pairs in which D prefers the real image."""
-        share = ops.mean(ops.cast(real_logits[:, 0] > generated_logits[:, 0], "float32"))
+        share = ops.mean(ops.cast(real_logits > generated_logits, "float32"))
         return {"d_accuracy_real": share, "d_accuracy_generated": share}
 
     def g_loss(self, generated_logits, real_logits):
         """See `CrossEntropy.g_loss`; if there are fewer real logits than generated ones, they are repeated."""
         repeats = generated_logits.shape[0] // real_logits.shape[0]
-        return self.mean(ops.softplus(ops.tile(real_logits, (repeats, 1)) - generated_logits))
+        return ops.mean(ops.softplus(ops.tile(real_logits, (repeats, 1)) - generated_logits))
 
 
 LOSSES = {"bce": CrossEntropy, "hinge": Hinge, "relativistic": Relativistic}

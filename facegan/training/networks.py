@@ -2,7 +2,6 @@
 
 from facegan.common import hardware
 from facegan.common.images import LUMINANCE
-from facegan.metrics import face_features
 from facegan.training import presets
 
 import keras
@@ -12,9 +11,6 @@ from keras import layers
 # Keras's default momentum of 0.99 averages over hundreds of steps; these are the settings of DCGAN implementations.
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-5
-FACE_SIDE = face_features.SIDE
-FACE_LAYERS = ("onet_pool3", "onet_prelu4")  # maps of 4x4 and 3x3 pixels
-FACE_UNITS = 256
 
 
 def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=False):
@@ -99,34 +95,6 @@ def build_discriminator(preset, image_shape, dtype=None, to_train=False):
         x = source.LeakyReLU(negative_slope=preset.slope, dtype=dtype)(x)
     logits = layers.Dense(1, name="logits", **_weights(preset, "float32"))(x)
     return keras.Model(images, logits, name="discriminator")
-
-
-def build_face_discriminator(preset, image_shape, dtype=None):
-    """Build a second discriminator, which sees images through the face detector (Kumari et al. 2022, "Ensembling
-    off-the-shelf models for GAN training"): what a face is made of it need not learn, only what real ones look like.
-
-    The detector's weights are fixed. Its last hidden layer, by which faces are compared with real ones afterwards, is
-    left out.
-
-    Args:
-        preset, image_shape, dtype: as for `build_generator`.
-
-    Returns:
-        A Functional model, images (n, 48, 48, channels) in −1..1 → logits (n, 1) float32, positive for real.
-
-    Raises:
-        ModuleNotFoundError: the mtcnn package, which brings the detector's weights, is missing.
-    """
-    channels = image_shape[2]
-    images = keras.Input((FACE_SIDE, FACE_SIDE, channels), name="faces")
-    detector = face_features.detector_network()
-    maps = keras.Model(detector.inputs, [detector.get_layer(name).output for name in FACE_LAYERS], name="detector")
-    maps = maps(images if channels == 3 else layers.Concatenate()([images] * 3))
-    x = layers.Concatenate(dtype=dtype)([layers.Flatten(dtype=dtype)(x) for x in maps])
-    x = layers.Dense(FACE_UNITS, **_weights(preset, dtype))(x)
-    x = layers.LeakyReLU(negative_slope=preset.slope, dtype=dtype)(x)
-    logits = layers.Dense(1, name="face_logits", **_weights(preset, "float32"))(x)
-    return keras.Model(images, logits, name="face_discriminator")
 
 
 def _source(to_train):

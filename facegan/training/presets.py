@@ -42,8 +42,6 @@ class Preset:
         d_stem: the discriminator's convolution at full size before the first downsampling block, or None.
         downsampling_blocks: convolutions of stride 2.
         d_hidden: units of a Dense layer before the discriminator's logit, which sees the whole image, or 0 for none.
-        face_weight: what the loss of a second discriminator counts, or 0 for none: it sees random parts of an image
-            through the face detector, see `networks.build_face_discriminator`. For images of faces.
         bias: whether convolutions and Dense layers have a bias.
         batch_norm, d_batch_norm: on every generator layer but the last; on every discriminator layer but the first.
         activation: the generator's, "leaky_relu" or "relu"; the discriminator's is always leaky. slope: of leaky ReLU.
@@ -90,7 +88,6 @@ class Preset:
     colour_blur: bool = False
     d_stem: tuple | None = None
     d_hidden: int = 0
-    face_weight: float = 0.0
     bias: bool = True
     batch_norm: bool = False
     d_batch_norm: bool = False

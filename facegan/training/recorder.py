@@ -100,7 +100,7 @@ class Recorder(keras.callbacks.Callback):
     def variables(self):
         """Every variable that a step reads or writes, in a fixed order: networks, random states, optimizers."""
         gan = self.gan
-        owners = (gan.generator, *gan.discriminators, gan.averaged_generator, gan.optimizer, gan.d_optimizer)
+        owners = (gan.generator, gan.discriminator, gan.averaged_generator, gan.optimizer, gan.d_optimizer)
         return [gan.augment_seed.state, *(variable for owner in owners for variable in owner.variables)]
 
     def resume(self, progress):
@@ -240,7 +240,7 @@ class Recorder(keras.callbacks.Callback):
 
     def check_weights(self):
         """Report weights that are not finite numbers, before they are saved: no loss has shown it yet."""
-        networks = (self.gan.generator, *self.gan.discriminators, self.gan.averaged_generator)
+        networks = (self.gan.generator, self.gan.discriminator, self.gan.averaged_generator)
         if not all(np.isfinite(weight).all() for network in networks for weight in network.get_weights()):
             self.report_not_finite("the weights")
 

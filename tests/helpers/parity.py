@@ -10,9 +10,7 @@ import tiny
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from facegan.training import augment, gan, presets
-
-augment.MOST_CUT = 0.0  # each backend has its own random numbers
+from facegan.training import gan, presets
 
 
 def main(names, folder, dtype, accumulate=1, seed=1):
@@ -29,9 +27,6 @@ def step(name, dtype, accumulate, seed):
     random = np.random.RandomState(seed)
     for network in (model.generator, model.discriminator):
         network.set_weights([spread(variable, random) for variable in network.weights])
-    if model.face_discriminator:
-        for variable in model.face_discriminator.trainable_variables:
-            variable.assign(spread(variable, random))
     model.averaged_generator.set_weights(model.generator.get_weights())
     # The first step with momentum is plain descent, and the momentum it leaves is the gradient times the rate, not
     # rounded to the size of a weight. D's rate is small lest it be sure of all at once.
@@ -45,10 +40,10 @@ def step(name, dtype, accumulate, seed):
         batch += (latents[:real],)
     history = model.fit((batch for _ in range(9)), steps_per_epoch=1, verbose=0, shuffle=False).history
     results = {f"loss {key}": np.array(value) for key, value in history.items()}
-    d, g = (model.d_variables, model.d_optimizer), (model.generator.trainable_variables, model.optimizer)
-    for name, (variables, optimizer) in {"discriminator": d, "generator": g}.items():
-        for variable, momentum in zip(variables, optimizer.momentums, strict=True):
-            results[f"gradient {name}/{variable.path}"] = keras.ops.convert_to_numpy(momentum)
+    networks_and_optimizers = (model.discriminator, model.d_optimizer), (model.generator, model.optimizer)
+    for network, optimizer in networks_and_optimizers:
+        for variable, momentum in zip(network.trainable_variables, optimizer.momentums, strict=True):
+            results[f"gradient {network.name}/{variable.path}"] = keras.ops.convert_to_numpy(momentum)
     for label in ("discriminator", "generator", "averaged_generator"):
         weights = getattr(model, label).get_weights()
         results |= {f"weights {label} {k}": array for k, array in enumerate(weights)}

@@ -46,14 +46,12 @@ TINY_RELATIVISTIC = dataclasses.replace(
     d_hidden=4,
     blur=True,
 )
-TINY_FACES = dataclasses.replace(TINY_RELATIVISTIC, face_weight=0.3)
 TINY_STEPS = dataclasses.replace(TINY, epochs=None, steps=20, save_every=10, latent_prior="uniform")
 ROWS = {
     "tiny": TINY,
     "tiny_batch_norm": TINY_BATCH_NORM,
     "tiny_halves": TINY_HALVES,
     "tiny_relativistic": TINY_RELATIVISTIC,
-    "tiny_faces": TINY_FACES,
     "tiny_steps": TINY_STEPS,
 }
 

@@ -28,7 +28,7 @@ def test_asking_for_more_epochs_extends_a_run_as_if_it_had_never_ended(monkeypat
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
-@pytest.mark.parametrize("preset", ["tiny_halves", "tiny_faces"])
+@pytest.mark.parametrize("preset", ["tiny_halves", "tiny_relativistic"])
 def test_a_run_that_ended_within_an_epoch_resumes_as_if_it_had_never_ended(monkeypatch, tmp_path, dataset, preset):
     train(monkeypatch, dataset, tmp_path / "whole", preset=preset)
     train(monkeypatch, dataset, tmp_path / "parts", "--steps", "7", preset=preset)

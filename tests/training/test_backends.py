@@ -15,7 +15,7 @@ import pytest
 import tiny
 
 HELPERS = Path(__file__).parents[1] / "helpers"
-TINY = ["tiny", "tiny_halves", "tiny_batch_norm", "tiny_faces"]
+TINY = ["tiny", "tiny_halves", "tiny_batch_norm", "tiny_relativistic"]
 OTHERS = [name for name in ("jax", "torch") if importlib.util.find_spec(name)]
 pytestmark = pytest.mark.skipif(not OTHERS, reason="only one backend is installed")
 
@@ -94,7 +94,7 @@ def test_a_step_of_every_preset_gives_the_same_losses_gradients_and_weights(tmp_
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
-@pytest.mark.parametrize("name", ["tiny_halves", "tiny_faces"])
+@pytest.mark.parametrize("name", ["tiny_halves", "tiny_relativistic"])
 def test_a_batch_in_parts_gives_the_gradients_of_the_whole_under_other_backends_too(tmp_path, name, backend):
     whole, parts = (compute(backend, [name], tmp_path / str(count), "float32", count)[name] for count in (1, 2))
     for key in set(whole) - {"loss batch_diversity"}:

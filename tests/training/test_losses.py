@@ -76,18 +76,3 @@ def test_the_floor_of_noisy_labels_is_what_the_best_discriminator_gets():
     real, generated = 0.75 * 0.9, 0.25 * 0.9  # the mean targets, which are the best answers
     best = [np.full((20_000, 1), np.log(mean / (1 - mean)), "float32") for mean in (real, generated)]
     assert sum(numbers(loss.d_losses(*best)).values()) == pytest.approx(loss.floor, rel=0.01)
-
-
-@pytest.mark.parametrize("name", losses.LOSSES)
-def test_the_losses_of_two_networks_add_up_by_weight_and_accuracies_are_the_firsts(name):
-    real, generated = np.array([[1.0, -3.0], [2.0, -1.0]], "float32"), np.array([[0.5, 2.0], [-1.0, 4.0]], "float32")
-    both = losses.LOSSES[name](weights=(1.0, 0.25))
-    alone = losses.LOSSES[name]()
-    first, second = (numbers(alone.d_losses(real[:, [k]], generated[:, [k]])) for k in (0, 1))
-    for key, value in numbers(both.d_losses(real, generated)).items():
-        assert value == pytest.approx(first[key] + 0.25 * second[key], rel=1e-6)
-    g_losses = [float(alone.g_loss(generated[:, [k]], real[:, [k]])) for k in (0, 1)]
-    assert float(both.g_loss(generated, real)) == pytest.approx(g_losses[0] + 0.25 * g_losses[1], rel=1e-6)
-    assert both.floor == pytest.approx(1.25 * alone.floor)
-    shares = alone.d_accuracies(real[:, :1], generated[:, :1])
-    assert numbers(both.d_accuracies(real, generated)) == numbers(shares)
