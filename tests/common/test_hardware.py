@@ -179,6 +179,15 @@ def test_check_device_needs_no_data_and_prints_versions_cards_and_speed(card, mo
     assert all(line.endswith(" TFLOP/s") for line in lines[-2:])
 
 
+@pytest.mark.parametrize(("kind", "name"), [("cpu", "float32"), ("gpu", "float32 (or TF32)")])
+def test_check_device_says_that_a_cards_float32_products_may_be_rounded(monkeypatch, capsys, kind, name):
+    monkeypatch.setattr(hardware, "matrix_rate", lambda side, dtype: 1e12)
+    hardware.report(hardware.Device(kind, "a name", 1, fast_bfloat16=True), "mixed_bfloat16")
+    *_, product, other = capsys.readouterr().out.splitlines()
+    assert product.endswith(f" matrices, {name}: 1.00 TFLOP/s")
+    assert other.endswith(" matrices, bfloat16: 1.00 TFLOP/s")
+
+
 def test_scripts_refuse_to_start_without_the_gpu_that_they_were_asked_for(card, monkeypatch, tmp_path, dataset, capsys):
     options = ("--preset", "tiny", "--out", tmp_path / "run", *FAST, "--device", "gpu")
     assert tiny.train(monkeypatch, dataset, *options) == 2
