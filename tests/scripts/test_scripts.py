@@ -97,7 +97,7 @@ def test_keras_without_its_backend_is_reported_in_one_line(tmp_path):
     assert "KERAS_BACKEND" in refusal(run_python("-c", program, cwd=tmp_path))
 
 
-TRAINING = ["faces.npz", "--preset", "faces32", "--out", "run", "--steps", "2", "--batch-size", "4"]
+TRAINING = ["faces.npz", "--preset", "cifar32", "--out", "run", "--steps", "2", "--batch-size", "4"]
 # Plain use of each script: the rooms that it needs, its arguments, and a file that it then writes.
 PLAIN_USES = {
     "generate.py": ({"common"}, ["--faces", "1-3", "--out", "faces.png"], "faces.png"),
