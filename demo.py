@@ -125,7 +125,8 @@ def check_training(words):
     command = [sys.executable, Path(__file__).with_name("train_gan.py"), NO_DATA, "--preset", "faces32", "--out", "run"]
     said = subprocess.run([*command, *words], capture_output=True, text=True).stderr
     if f"DATA {NO_DATA}" not in said:
-        raise cli.UserError(f"--train: {said.partition('error: ')[2].strip() or said}")
+        reason = said.partition("error: ")[2].strip() or said or "trains nothing; give it options for training"
+        raise cli.UserError(f"--train: {reason}")
 
 
 def default_folder(source):

@@ -259,8 +259,11 @@ def read_labels(source, count):
         import keras
 
         return getattr(keras.datasets, source).load_data()[0][1].ravel()
-    with np.load(source) as archive:
-        labels = archive["y_train"].ravel() if "y_train" in archive.files else None
+    try:
+        with np.load(source) as archive:
+            labels = archive["y_train"].ravel() if "y_train" in archive.files else None
+    except datasets.DAMAGE:
+        raise ValueError(f"{source}: its y_train is damaged; prepare it again, or use --features pixels") from None
     if labels is None or len(labels) != count or labels.dtype.kind not in "iu":
         raise ValueError(f"{source}: holds no y_train, an integer for each image; use --features pixels")
     return labels

@@ -100,6 +100,8 @@ def read_directions(options):
         for term in terms:
             if term.faces:
                 raise ValueError(f"{term.faces[0]}: is a face; name a direction that vector_arithmetic.py saved")
+            if term.weight != 1:
+                raise ValueError(f"{term.written}: has a weight, which a slider sets; leave out {term.weight:g}*")
         return [formula.with_direction(term, folders) for term in terms]
 
 

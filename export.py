@@ -37,6 +37,7 @@ def main():
         generators.find_generator(options.model)
     with cli.naming("--out"):
         out = files.writable_path(options.out, tuple(PACKAGES))
+    cli.require_distinct({"MODEL": options.model, "--out": out})
     suffix = out.suffix.lower()
     cli.require_packages(PACKAGES[suffix], f"--out {out}")
     if "tensorflow" in PACKAGES[suffix]:

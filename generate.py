@@ -10,7 +10,6 @@ Copy with it: facegan/common; for --best metrics, for photographs exploring,
 preparing and metrics.
 """
 
-import argparse
 from pathlib import Path
 
 from facegan.common import cli, datasets, faces, files, images, latents, provenance
@@ -18,7 +17,6 @@ from facegan.common import cli, datasets, faces, files, images, latents, provena
 import numpy as np
 
 DEFAULT_FACES = "1-25"
-MOVED = ("--html", "--map", "--like")  # to explore.py
 
 
 def main():
@@ -55,19 +53,13 @@ def parse_arguments():
     add("--columns", type=cli.integer(1), metavar="N", help="with --out: faces per row (default: a square)")
     add("--each", metavar="FOLDER", help="every face in its own file, in a new or empty folder")
     add("--save-latents", metavar="NPZ", help="the latents, one row per face")
-    for option in MOVED:
-        add(option, type=cli.argument(moved), help=argparse.SUPPRESS)
     return parser.parse_args()
-
-
-def moved(value):
-    raise ValueError("moved to explore.py, which makes one page of both: python explore.py --out explore.html")
 
 
 def check_options(options):
     """Check that the options go together and that the rooms they need were copied."""
     if options.value is not None and (options.faces or options.latents or options.best):
-        raise cli.UserError("--value: draws one face without a number; use it only with --out, --each and --columns")
+        raise cli.UserError("--value: draws one face without a number; leave out --faces, --best and --latents")
     if options.of and (options.faces or options.latents or not options.best):
         raise cli.UserError("--of: goes with --best and numbered faces; add --best, leave out --faces and --latents")
     if not (options.out or options.each or options.save_latents):
@@ -93,10 +85,8 @@ def candidates(options, source):
 
 def check_outputs(options, numbers):
     """Check, before any work, that every output can be written."""
-    for option, path, suffix in (("--out", options.out, ".png"), ("--save-latents", options.save_latents, ".npz")):
-        if path:
-            with cli.naming(option):
-                files.writable_path(path, (suffix,))
+    outputs = {"--out": (options.out, ".png"), "--save-latents": (options.save_latents, ".npz")}
+    cli.require_writable(outputs, {"--latents": options.latents})
     if options.each:
         with cli.naming("--each"):
             folder = files.writable_folder(options.each)

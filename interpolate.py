@@ -86,6 +86,8 @@ def chosen_pairs(chosen, count):
     if chosen is None:
         chosen = list(range(1, 2 * count + 1))
     if len(chosen) == 2 and all(isinstance(face, int) for face in chosen):
+        if max(chosen) + count - 1 > latents.LARGEST_FACE:
+            raise cli.UserError(f"--pairs {count}: counts up beyond face {latents.LARGEST_FACE}")
         return [[chosen[0] + k, chosen[1] + k] for k in range(count)]
     if len(chosen) == 2 * count:
         return [chosen[k : k + 2] for k in range(0, len(chosen), 2)]

@@ -59,7 +59,7 @@ def parse_arguments(arguments=None):
     add = parser.add_argument_group("images").add_argument
     add("--out", required=True, type=Path, metavar="NPZ", help="the file to write")
     add("--limit", type=cli.integer(1), metavar="N", help="end with N images, if there are as many")
-    add("--overwrite", action="store_true", help="replace it, and discard unfinished work")
+    add("--overwrite", action="store_true", help="replace it; discard unfinished work that does not fit")
     add("--size", type=cli.argument(parse_size), default="80", metavar="N", help="side in pixels, or HEIGHTxWIDTH")
     add("--grey", action="store_true", help="one channel instead of three")
     add("--crop", choices=CROPS, default="face", help="centre: the middle of any picture")
@@ -112,9 +112,10 @@ def was_finished(out):
 
 def check_outputs(options):
     """Check before any work that all files can be written."""
-    inputs = {"--attributes": options.attributes, **{f"--merge {path}": path for path in options.merge or []}}
+    inputs = {"PHOTOS": options.photos, "--attributes": options.attributes}
+    inputs |= {f"--merge {path}": path for path in options.merge or []}
     for suffix in (".npz", ".csv"):
-        cli.require_distinct({"--out": options.out.with_suffix(suffix), **inputs})
+        cli.require_distinct({**inputs, "--out": options.out.with_suffix(suffix)})
     overwrite = options.overwrite or resumable.is_finishing(options.out) or holds_nothing(options)
     with cli.naming("--out"):
         for suffix in (".npz", ".csv", ".png"):

@@ -349,14 +349,18 @@ def load_weights(gan, paths):
     targets = ((gan.generator, gan.averaged_generator), (gan.discriminator,))
     for path, networks, expected in zip(paths, targets, ("generator", "discriminator"), strict=False):
         with cli.naming("--init-from"):
-            weights = model_files.load_model_file(path, expected).get_weights()
-        if [array.shape for array in weights] != [array.shape for array in networks[0].get_weights()]:
-            raise cli.UserError(
-                f"--init-from {path}: its layers are not those of this preset at this size and --latent-dim; "
-                "use the preset, image size and latent length that it was trained with"
-            )
+            arrays = model_files.load_model_file(path, expected).get_weights()
         for network in networks:
-            network.set_weights(weights)
+            weights = network.weights
+            if len(arrays) < len(weights):  # the file's may lack the fixed weights of colour_blur
+                weights = [weight for layer in network.layers if layer.trainable for weight in layer.weights]
+            if [array.shape for array in arrays] != [tuple(weight.shape) for weight in weights]:
+                raise cli.UserError(
+                    f"--init-from {path}: its layers are not those of this preset at this size and --latent-dim; "
+                    "use the preset, image size and latent length that it was trained with"
+                )
+            for weight, array in zip(weights, arrays, strict=True):
+                weight.assign(array)
 
 
 def draw_real(batches, preset, path):

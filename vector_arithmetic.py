@@ -16,7 +16,7 @@ import functools
 import sys
 from pathlib import Path
 
-from facegan.common import cli, faces, files, generators, images, latents, provenance
+from facegan.common import cli, faces, generators, images, latents, provenance
 from facegan.exploring import directions, formula
 
 import numpy as np
@@ -36,12 +36,15 @@ def main():
     source = faces.open_source(options, chosen_faces(options))
     terms = read_directions(options)
     labelled = read_labels(options)
-    check_outputs(options)
+    inputs = {"--latents": options.latents, "--labels": options.labels}
+    outputs = {"--out": (options.out, ".png"), "--save-direction": (options.save_direction, ".npz")}
+    cli.require_writable(outputs, inputs)
     generator = faces.load_generator(options, source)
+    check_sizes(options, generator)
     if options.find_direction == AUTO:
         save_picture(drawn_unsupervised(options, source, generator), options, generator)
         return
-    terms = with_generator(terms, generator)
+    terms = [complete(formula.for_generator, term, generator) for term in terms]
     if options.find_direction:
         change, base = search_direction(options.find_direction, generator, labelled), None
     else:
@@ -131,20 +134,13 @@ def read_directions(options):
     with cli.naming("MODEL"):
         model_folder = generators.find_generator(options.model).parent
     folders = (".", Path(options.out or ".").parent, model_folder)
-    terms = []
-    for term in options.terms:
-        with cli.naming(OPTIONS[term.sign]):
-            terms.append(formula.with_direction(term, folders))
-    return terms
+    return [complete(formula.with_direction, term, folders) for term in options.terms]
 
 
-def with_generator(terms, generator):
-    """The terms, with unsupervised directions taken from the generator and saved ones checked to be its own."""
-    fitted = []
-    for term in terms:
-        with cli.naming(OPTIONS[term.sign]):
-            fitted.append(formula.for_generator(term, generator))
-    return fitted
+def complete(change, term, *arguments):
+    """A term after a function of `formula`, whose errors are those of the term's option."""
+    with cli.naming(OPTIONS[term.sign]):
+        return change(term, *arguments)
 
 
 def read_labels(options):
@@ -157,11 +153,14 @@ def read_labels(options):
         return direction_search.read_labels(options.labels, options.find_direction)
 
 
-def check_outputs(options):
-    for option, path, suffix in (("--out", options.out, ".png"), ("--save-direction", options.save_direction, ".npz")):
-        if path:
-            with cli.naming(option):
-                files.writable_path(path, (suffix,))
+def check_sizes(options, generator):
+    """Check that no part of the picture would be too large."""
+    rows = {OPTIONS[term.sign]: len(term.faces) + 1 for term in options.terms if term.faces}
+    if options.strength or options.apply_to:
+        rows = {"--apply-to": len(options.apply_to or [None]) * len(chosen_strengths(options))}
+    for option, count in rows.items() if options.out else ():
+        with cli.naming(f"{option}:"):
+            images.layout(count, generator.height, generator.width, LONGEST_ROW)
 
 
 def search_direction(name, generator, labelled):
@@ -170,8 +169,8 @@ def search_direction(name, generator, labelled):
 
     label = None
     if labelled:
-        label, agreement = direction_search.learn_label(*labelled)
-        print(f"{name}: its predictor's correlation with the labels of held-out images is {agreement:.2f}")
+        label = direction_search.Label(*labelled)
+        print(f"{name}: its predictor's correlation with the labels of held-out images is {label.agreement:.2f}")
     try:
         finding = direction_search.search(generator, name, label)
     except direction_search.NoDirectionError as error:

@@ -204,6 +204,20 @@ def require_distinct(paths):
             raise UserError(f"{option} {path}: is the file of {other} too; name another")
 
 
+def require_writable(outputs, inputs=None):
+    """Raise UserError, before any work, if an output cannot be written or is the file of another option.
+
+    Args:
+        outputs: a dictionary from options to (path, suffix), the path None for those left out.
+        inputs: a dictionary from options to paths, None for those left out.
+    """
+    require_distinct({**(inputs or {}), **{option: path for option, (path, _) in outputs.items()}})
+    for option, (path, suffix) in outputs.items():
+        if path:
+            with naming(option):
+                files.writable_path(path, (suffix,))
+
+
 def require_rooms(rooms, purpose):
     """Raise UserError if the script was copied without rooms that an option needs.
 

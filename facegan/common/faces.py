@@ -27,6 +27,8 @@ def parse(text):
             raise ValueError(f"{piece.strip()}: no such photograph")
         if len(found) > latents.MOST_FACES:
             raise ValueError(f"more than {latents.MOST_FACES:,} faces; draw them in several runs")
+    if not found:
+        raise ValueError(f"{text}: names no faces")
     return found
 
 

@@ -159,21 +159,6 @@ def average(latents):
     return np.mean(np.asarray(latents, np.float64), axis=0).astype(np.float32)
 
 
-def combine(plus, minus):
-    """Add and subtract latents: smiling woman − neutral woman + neutral man.
-
-    Args:
-        plus, minus: lists of latents (latent_dim,).
-
-    Returns:
-        (latent_dim,) float32.
-    """
-    total = np.sum(np.asarray(plus, np.float64), axis=0)
-    if len(minus):
-        total = total - np.sum(np.asarray(minus, np.float64), axis=0)
-    return total.astype(np.float32)
-
-
 def truncate(latents, psi):
     """Move latents towards the mean (psi below 1) for more typical faces, or away from it for more varied ones.
 

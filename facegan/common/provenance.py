@@ -45,7 +45,7 @@ def record(generator, faces):
 
 def _without_folders(word):
     """An argument with the last part of each path in it, as in "name=0.5*me.jpg,12"."""
-    return re.sub(r"[^,=*]*[/\\]", "", word.rstrip("/\\"))
+    return re.sub(r"(@?)[^,=*]*[/\\]", r"\1", word.rstrip("/\\"))
 
 
 def save_png(picture, path, made_by):

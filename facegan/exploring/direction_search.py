@@ -197,6 +197,8 @@ def read_labels(path, column):
         values = np.array([float(line[column]) for line in labelled])
     except ValueError:
         raise ValueError(f"{table}: column {column} has something other than numbers") from None
+    if not np.isfinite(values).all():
+        raise ValueError(f"{table}: column {column} has values that are NaN or infinite")
     if len(rows) < LEAST_ROWS or values.std() == 0:
         wanted = f"{LEAST_ROWS} that differ are needed"
         raise ValueError(f"{table}: column {column} has numbers in {len(rows)} rows; {wanted}")

@@ -4,7 +4,7 @@ import dataclasses
 import re
 from pathlib import Path
 
-from facegan.common import faces, latents
+from facegan.common import faces
 from facegan.exploring import directions
 
 import numpy as np
@@ -125,12 +125,8 @@ def latents_of(term, source, generator, folder):
 
 def total(terms, means):
     """The sum of terms whose averages are `means`, each (latent_dim,), by sign and weight: (latent_dim,) float32."""
-    weighted = [np.float64(term.weight) * mean for term, mean in zip(terms, means, strict=True)]
-    plus = [mean for term, mean in zip(terms, weighted, strict=True) if term.sign > 0]
-    minus = [mean for term, mean in zip(terms, weighted, strict=True) if term.sign < 0]
-    if not plus:
-        return -latents.combine(minus, [])
-    return latents.combine(plus, minus)
+    weights = np.array([[term.sign * term.weight] for term in terms], np.float64)
+    return (weights * means).sum(axis=0).astype(np.float32)
 
 
 def change_and_base(terms, means, whole):

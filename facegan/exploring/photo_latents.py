@@ -72,11 +72,7 @@ def _reconstruct(photographs, is_face, generator):
 
 
 def _latent_path(path, generator, folder):
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
-    key = hashlib.sha256(VERSION + generator.fingerprint.encode() + content).hexdigest()[:10]
+    key = hashlib.sha256(VERSION + generator.fingerprint.encode() + path.read_bytes()).hexdigest()[:10]
     return Path(folder) / f"{path.stem}-{key}.latent.npz"
 
 
@@ -100,8 +96,8 @@ def prepared(path, generator):
     settings, known = _settings(generator)
     try:
         return preparer.prepare_photo(path, settings), settings.crop == "face"
-    except ValueError as error:
-        if known or not isinstance(error, preparer.NoFaceError):
+    except preparer.NoFaceError as error:
+        if known:
             raise ValueError(f"{error}; name another photo") from None
     return preparer.prepare_photo(path, dataclasses.replace(settings, crop="centre")), False
 

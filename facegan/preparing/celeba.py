@@ -73,8 +73,11 @@ class Attributes:
         lines = _text(path).splitlines()
         if Path(path).suffix.lower() == ".csv":
             rows = csv.reader(lines)
-            self.columns = next(rows, [])[1:]
-            self._values = {row[0]: tuple(row[1:]) for row in rows if row}
+            try:
+                self.columns = next(rows, [])[1:]
+                self._values = {row[0]: tuple(row[1:]) for row in rows if row}
+            except csv.Error as error:
+                raise ValueError(f"{path}: line {rows.line_num}: {error}") from None
         else:
             start = 1 if lines and lines[0].strip().isdigit() else 0
             self.columns = lines[start].split() if len(lines) > start else []

@@ -89,10 +89,18 @@ def _quoted(text):
 
 
 def read(path):
-    """Yield the lines of a manifest as dictionaries of texts."""
+    """Yield the lines of a manifest as dictionaries of texts.
+
+    Raises:
+        ValueError: it is not a csv.
+    """
     with Path(path).open(encoding="utf-8", newline="") as file:
-        for line in csv.DictReader(file):
-            yield {**line, **{name: unquoted(line[name]) for name in TEXTS if line.get(name)}}
+        reader = csv.DictReader(file)
+        try:
+            for line in reader:
+                yield {**line, **{name: unquoted(line[name]) for name in TEXTS if line.get(name)}}
+        except csv.Error as error:
+            raise ValueError(f"{path}: line {reader.line_num}: {error}") from None
 
 
 def unquoted(text):

@@ -163,7 +163,8 @@ class RunWriter:
         with files.atomic_write(self.folder / f"{prefix}{self.schedule.number(step)}.png") as file:
             picture.save(file, "PNG")
         self.tensorboard.picture(step, "generated", np.asarray(picture))
-        plots = sorted(self.folder.glob(f"{prefix}*.png"), key=self.schedule.step_of)
+        plots = self.folder.glob(f"{prefix}*.png")
+        plots = sorted((path for path in plots if path.stem.removeprefix(prefix).isdigit()), key=self.schedule.step_of)
         with files.atomic_path(self.folder / "progress.gif") as path:
             images.save_animation(_pictures(plots, picture.size), path, GIF_MILLISECONDS)
 

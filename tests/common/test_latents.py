@@ -113,10 +113,8 @@ def test_a_plane_has_its_four_faces_in_its_corners():
     np.testing.assert_allclose(flat[1, 1], corners.mean(axis=0), atol=1e-6)
 
 
-def test_average_and_sum_by_hand():
+def test_average_by_hand():
     np.testing.assert_array_equal(latents.average([[1, 2], [3, 6]]), [2, 4])
-    np.testing.assert_array_equal(latents.combine([[5, 1], [1, 1]], [[2, 2]]), [4, 0])
-    np.testing.assert_array_equal(latents.combine([[5, 1]], []), [5, 1])
 
 
 def test_truncation_scales_latents_and_keeps_their_direction():

@@ -1,5 +1,6 @@
 """Photographs as faces: reconstructed, remembered, refused."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -108,6 +109,14 @@ def test_an_unreadable_photograph_is_one_line(monkeypatch, capsys, tmp_path, mod
         monkeypatch, capsys, generate, model, "--faces", "1,missing.jpg", "--out", "a.png"
     )
     assert drawing.files_in(tmp_path) == ["bad.jpg"]
+
+
+def test_without_tensorflow_a_photograph_is_one_line_that_says_what_to_install(monkeypatch, capsys, bundled):
+    Image.new("RGB", (64, 64)).save("me.jpg")
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tensorflow" else find_spec(name))
+    said = drawing.refusal(monkeypatch, capsys, generate, "--faces", "me.jpg", "--out", "a.png")
+    assert "pip install tensorflow" in said and "another photo" not in said
 
 
 @pytest.mark.slow

@@ -90,7 +90,16 @@ def test_attributes_of_a_photo_are_found_by_name_with_and_without_folders(tmp_pa
     assert attributes.of("unknown.jpg") == {} and attributes.missing == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"image_id,Smiling\n", b"image_id,Smiling,Young\na.jpg,1\n", b"\xff\xfe\0"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"image_id,Smiling\n",
+        b"image_id,Smiling,Young\na.jpg,1\n",
+        b"\xff\xfe\0",
+        b'image_id,Smiling\na.jpg,"' + b"x" * 140_000,
+    ],
+)
 def test_what_is_not_a_table_of_attributes_is_one_line_that_names_the_file(tmp_path, content):
     path = tmp_path / "table.csv"
     path.write_bytes(content)

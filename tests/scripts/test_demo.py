@@ -205,6 +205,12 @@ def test_pictures_of_the_demo_never_count_as_photographs(monkeypatch, capsys, bu
     assert [path.name for path in Path("here").iterdir()] == ["photograph.png"]
 
 
+def test_options_that_train_nothing_are_one_line(monkeypatch, capsys, bundled):
+    said = drawing.refusal(monkeypatch, capsys, demo, "--train=--help")
+    assert "--train: trains nothing" in said
+    assert drawing.files_in(".") == []
+
+
 def run_here(stage, number):
     """Run a stage in this process, where the bundled generator is the tiny one."""
     sys.argv = [str(ROOT / stage.command[0]), *stage.command[1:]]

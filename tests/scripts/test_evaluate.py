@@ -231,6 +231,10 @@ def test_the_losses_of_a_run_are_drawn_again_from_its_table(tmp_path, monkeypatc
             ["alone.h5", "--data", "squares.npz", "--features", "classifier"],
             "classifier: squares.npz: holds no y_train",
         ),
+        (
+            ["alone.h5", "--data", "damaged.npz", "--features", "classifier"],
+            "classifier: damaged.npz: its y_train is damaged",
+        ),
         (["alone.h5", "--data", "squares.npz", "--out", "alone.h5/report"], "--out alone.h5/report: cannot be written"),
     ],
 )
@@ -241,6 +245,9 @@ def test_a_mistake_is_one_line_that_names_the_option(run, tmp_path, monkeypatch,
     shutil.copy(tmp_path / "alone.h5", tmp_path / "broken")
     (tmp_path / "broken" / "config.json").write_text("{")
     monkeypatch.chdir(tmp_path)
+    np.savez("damaged.npz", **np.load("squares.npz"), y_train=np.full(40, 0x77777777, np.int32))
+    damaged = tmp_path / "damaged.npz"
+    damaged.write_bytes(damaged.read_bytes().replace(b"wwww", b"wwwv", 1))
     with pytest.raises(UserError) as error:
         evaluated(monkeypatch, capsys, *arguments, "--count", 4)
     assert message in str(error.value)

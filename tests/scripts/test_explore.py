@@ -102,6 +102,7 @@ def test_images_that_are_not_faces_have_no_sliders_for_a_smile(monkeypatch, here
         (["--out", "a.html", "--no-detector", "--like", "face"], "--like face"),
         (["--out", "a.html", "--direction", "smile"], "--direction smile: is neither"),
         (["--out", "a.html", "--direction", "3"], "--direction 3: is a face"),
+        (["--out", "a.html", "--direction", "0.5*smile"], "--direction smile: has a weight"),
         (["--out", "a.html", "--latents", "three.npz", "--faces", "4"], "--latents three.npz: has no row 4"),
         (["--out", "a.html", "--latents", "many.npz"], "--latents: has 20,001 rows"),
         (["--out", "a.html", "--truncation", "0"], "--truncation"),

@@ -108,9 +108,11 @@ def test_a_missing_package_is_one_line_that_says_how_to_install_it(monkeypatch, 
         ([], "--out"),
         (["missing.h5", "--out", "g.keras"], "MODEL missing.h5"),
         (["notes.txt", "--out", "g.keras"], "MODEL notes.txt"),
+        (["notes.keras", "--out", "./notes.keras"], "--out notes.keras: is the file of MODEL too"),
     ],
 )
 def test_a_wrong_argument_is_one_line_that_names_it(monkeypatch, capsys, tmp_path, bundled, arguments, named):
-    Path("notes.txt").write_text("not a generator")
+    for name in ("notes.keras", "notes.txt"):
+        Path(name).write_text("not a generator")
     assert named in drawing.refusal(monkeypatch, capsys, export, *arguments)
-    assert drawing.files_in(".") == ["notes.txt"]
+    assert drawing.files_in(".") == ["notes.keras", "notes.txt"]

@@ -93,6 +93,10 @@ def test_a_picture_records_how_to_make_it_again(monkeypatch, tmp_path, model):
     assert text["command"] == f"python generate.py {Path(model).name} --faces 1-3 --out 'a grid.png'"
     assert text["fingerprint"] == generators.load_generator(model).fingerprint
     assert text["faces"] == "1,2,3"
+    (tmp_path / "list.txt").write_text("2\n3")
+    drawing.run(monkeypatch, generate, model, "--faces", f"1,@{tmp_path}/list.txt", "--out", out)
+    with Image.open(out) as picture:
+        assert "--faces 1,@list.txt" in picture.text["command"]
 
 
 def test_the_best_are_those_most_surely_faces_to_the_detector(monkeypatch, tmp_path, model):
@@ -140,9 +144,7 @@ def test_truncation_scales_the_latents(monkeypatch, tmp_path, model):
         (["--out", "a.png", "--best", "30"], "--best"),
         (["--out", "a.png", "--of", "30"], "--of"),
         (["--out", "a.png", "--best", "3", "--of", "30", "--faces", "1-40"], "--of"),
-        (["--html", "a.html"], "--html: moved to explore.py"),
-        (["--faces", "1-9", "--map", "a.html"], "--map: moved to explore.py"),
-        (["--like", "colour"], "--like: moved to explore.py"),
+        (["--save-latents", "three.npz", "--latents", "three.npz"], "--save-latents three.npz: is the file of"),
     ],
 )
 def test_a_wrong_argument_is_one_line_that_names_it(monkeypatch, capsys, tmp_path, model, arguments, named):

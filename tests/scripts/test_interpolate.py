@@ -121,6 +121,7 @@ def test_without_ffmpeg_an_mp4_is_refused_before_drawing_in_one_line_that_says_h
         (["--out", "a.png", "--faces", "3,17", "--steps", "1"], "--steps"),
         (["--out", "a.png", "--faces", "3,17", "--method", "straight"], "--method"),
         (["--out", "a.png", "--faces", "3,17,4", "--pairs", "2"], "--pairs"),
+        (["--out", "a.png", "--faces", "1,4294967295", "--pairs", "2"], "--pairs 2: counts up beyond face 4294967295"),
         (["--out", "a.png", "--faces", "1-3", "--square"], "--faces"),
         (["--out", "a.png", "--faces", "1-4", "--square", "--loop"], "--square"),
         (["--out", "a.png", "--faces", "1,4", "--latents", "three.npz"], "--latents three.npz: has no row 4"),

@@ -130,6 +130,10 @@ def test_attributes_are_copied_into_the_csv(album, tmp_path, capsys):
     prepare(album, "--out", tmp_path / "g.npz", "--crop", "centre", "--attributes", table)
     assert lines(tmp_path / "g.csv")[-1]["Young"] == "1"
     table.write_text("image_id,Smiling,Young\ne.jpg,-1\n")
+    lists = tmp_path / "h.csv"
+    lists.write_text("a.jpg")
+    assert f"--out {lists}: is the file of PHOTOS too" in refused(lists, "--out", tmp_path / "h.npz", "--overwrite")
+    lists.unlink()
     said = refused(album, "--out", tmp_path / "h.npz", "--attributes", table)
     assert said.startswith("--attributes ") and "e.jpg has 1 values for 2 attributes" in said
     table.write_text("image_id,Smiling,status\ne.jpg,-1,1\n")
@@ -227,6 +231,8 @@ def test_shards_merge_to_the_same_bytes_as_one_run(album, tmp_path):
     whole_table = table.read_text(encoding="utf-8")
     table.write_text("".join(whole_table.splitlines(keepends=True)[:-1]), encoding="utf-8")
     assert "different number of rows" in refused("--merge", *shards, "--out", tmp_path / "x.npz")
+    table.write_text(f'{whole_table}"{"x" * 140_000}', encoding="utf-8")
+    assert "field larger than field limit" in refused("--merge", *shards, "--out", tmp_path / "x.npz")
     table.write_text(whole_table, encoding="utf-8")
     prepare(album, "--out", shards[0], "--size", 32, "--shard", "3/3", "--overwrite")
     assert "different options" in refused("--merge", *shards, "--out", tmp_path / "x.npz")

@@ -202,6 +202,7 @@ def test_a_damaged_run_folder_resumes_and_says_what_is_left_out(monkeypatch, tmp
         steps.write("11,0.5,0.2")
     (out / "generated_plot_e001.png").write_bytes((out / "generated_plot_e001.png").read_bytes()[:900])
     (out / "losses.png").write_bytes(b"")
+    (out / "generated_plot_e001_best.png").write_bytes(b"")
     state = dict(np.load(out / "state.npz"))
     np.savez(out / "state.npz", **{**state, "progress": np.array('{"step": -3}')})
     assert train(monkeypatch, dataset, out) == 0

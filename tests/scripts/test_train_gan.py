@@ -175,6 +175,19 @@ def test_training_starts_from_existing_files(monkeypatch, tmp_path, dataset):
     )
 
 
+def test_colour_blur_can_be_added_to_a_saved_generator(monkeypatch, tmp_path, dataset):
+    plain, blurred = tmp_path / "plain", tmp_path / "blurred"
+    train(monkeypatch, dataset, plain, "--epochs", "1")
+    start = plain / "generator_model_001.h5"
+    frozen = ("--learning-rate", "1e-30", "--epochs", "1", "--set", "colour_blur=True", "--init-from", start)
+    assert train(monkeypatch, dataset, blurred, *frozen) == 0
+    before, after = (generators.load_generator(run / "generator_model_001.h5") for run in (plain, blurred))
+    faces = [generator.draw(generator.latents_of(range(1, 5))).astype(float) for generator in (before, after)]
+    rough = [np.abs(np.diff(pixels - pixels.mean(-1, keepdims=True), axis=2)).mean() for pixels in faces]
+    np.testing.assert_allclose(*(pixels @ images.LUMINANCE for pixels in faces), atol=8)
+    assert rough[1] < rough[0] / 2
+
+
 def test_a_dry_run_prints_the_run_and_trains_nothing(monkeypatch, tmp_path, dataset, capsys):
     monkeypatch.setattr("shutil.which", lambda name: None)  # as without graphviz
     assert train(monkeypatch, dataset, tmp_path / "run", "--dry-run") == 0

@@ -1,5 +1,8 @@
 """vector_arithmetic.py: what it draws, what it writes, what it refuses."""
 
+import math
+from pathlib import Path
+
 import vector_arithmetic
 from facegan.common import generators, images, latents
 from facegan.exploring import direction_search
@@ -74,13 +77,19 @@ def test_a_formula_has_any_number_of_terms(monkeypatch, tmp_path, model, count):
         (["--out", "a.png", "--plus", "3", "--minus", "4", "--latents", "three.npz"], "--latents"),
         (["--plus", "3"], "--out"),
         (["--out", "a.gif", "--plus", "3"], "--out"),
+        (["--out", "a.png", "--plus", "@empty.txt"], "--plus: @empty.txt: names no faces"),
+        (["--out", "a.png", "--plus", "3", "--minus", "1-90"], "--minus: 91 images would make a picture of"),
+        (["--out", "a.png", "--plus", "3", "--apply-to", "1-90"], "--apply-to: 180 images would make a picture of"),
+        (["--save-direction", "three.npz", "--plus", "3", "--latents", "three.npz"], "--save-direction three.npz: is"),
     ],
 )
 def test_a_wrong_argument_is_one_line_that_names_it(monkeypatch, capsys, tmp_path, model, arguments, named):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(images, "LARGEST_AREA", 500_000)
+    Path("empty.txt").touch()
     np.savez("three.npz", np.zeros((3, drawing.LATENT_DIM)))
     assert named in drawing.refusal(monkeypatch, capsys, vector_arithmetic, model, *arguments)
-    assert drawing.files_in(tmp_path) == ["three.npz"]
+    assert drawing.files_in(tmp_path) == ["empty.txt", "three.npz"]
 
 
 def run(monkeypatch, model, *arguments):
@@ -141,6 +150,30 @@ def test_find_direction_prints_what_it_changes_and_saves_it(monkeypatch, capsys,
     row = next(line for line in printed if line.split()[0] == "brightness")
     changes = [float(number) for number in row.split()[1:]]
     assert changes == sorted(changes) and changes[2] == 0 and changes[4] > 1
+
+
+def test_a_direction_is_found_from_labels_in_a_csv(monkeypatch, capsys, tmp_path, model):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(direction_search, "STUDIED", 300)
+    generator = generators.load_generator(model)
+    pixels = generator.draw(generator.latents_of(range(500, 800)))
+    brightness = pixels.mean(axis=(1, 2, 3))
+    rows = [f"{k},{value:.4f},{math.nan if k else 1}" for k, value in enumerate(brightness)]
+    Path("faces.csv").write_text("\n".join(["row,Light,Lost", *rows]))
+    np.savez("faces.npz", pixels)
+    labelled = ["--labels", "faces.npz"]
+    run(monkeypatch, model, "--find-direction", "Light", *labelled, "--save-direction", "light.npz")
+    printed = capsys.readouterr().out.splitlines()
+    assert float(printed[0].rsplit(" ", 1)[1]) > 0.3
+    changes = [float(number) for number in next(line for line in printed if line.split()[0] == "Light").split()[1:]]
+    assert changes[0] < changes[2] < changes[4]
+    wrong = ["--find-direction", "Light", *labelled, "--save-direction", "faces.npz"]
+    said = drawing.refusal(monkeypatch, capsys, vector_arithmetic, model, *wrong)
+    assert "--save-direction faces.npz: is the file of --labels too" in said
+    wrong = ["--find-direction", "Lost", *labelled, "--save-direction", "lost.npz"]
+    said = drawing.refusal(monkeypatch, capsys, vector_arithmetic, model, *wrong)
+    assert "column Lost has values that are NaN or infinite" in said
+    assert drawing.files_in(tmp_path) == ["faces.csv", "faces.npz", "light.npz"]
 
 
 def test_an_unsupervised_direction_is_drawn_used_by_its_name_and_saved_under_another(
