@@ -9,11 +9,10 @@ docs/exploring.md says what the page can do.
 Copy with it: facegan/common, exploring and metrics; for photographs preparing.
 """
 
-import importlib.util
 import shlex
 from pathlib import Path
 
-from facegan.common import cli, faces, files, generators, model_files, provenance
+from facegan.common import cli, faces, files, generators, provenance
 from facegan.exploring import directions, formula, map_layout, page_network, web_pages
 
 UNSUPERVISED = 10  # sliders for auto1, auto2, …
@@ -33,12 +32,10 @@ def main():
     generator = faces.load_generator(options, source)
     with cli.naming("--direction"):
         saved = [formula.for_generator(term, generator) for term in terms]
-    with cli.naming("MODEL"):
-        network = page_network.describe(*model_files.read_model(generator.path))
     studied = None if options.no_detector else draw_studied(generator)
     text = web_pages.explore_page(
         generator,
-        network,
+        page_network.describe(generator.network),
         faces=faces_of_page(source, shown, generator, out.parent),
         sliders=sliders_of_page(saved, studied, generator),
         map_=draw_map(options, source, shown, studied, generator, out.parent),
@@ -77,10 +74,7 @@ def check_options(options):
         raise cli.UserError("--like face: compares by the detector's features; leave out --no-detector, or say shape")
     if not options.no_detector:
         cli.require_rooms(("metrics",), "without --no-detector")
-        if importlib.util.find_spec("mtcnn") is None:
-            raise cli.UserError(
-                "without --no-detector: needs the face detector: pip install mtcnn, or add --no-detector"
-            )
+        cli.require_packages(("mtcnn",), "without --no-detector")
 
 
 def chosen_faces(options, source):

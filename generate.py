@@ -66,6 +66,7 @@ def check_options(options):
         raise cli.UserError("--out: nothing to write; add --out grid.png, --each or --save-latents")
     if options.best:
         cli.require_rooms(("metrics",), "--best")
+        cli.require_packages(("mtcnn",), "--best")
 
 
 def candidates(options, source):

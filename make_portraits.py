@@ -83,7 +83,7 @@ def draw(generator, options, folder):
             number = numbers[row]
             picture = portrait(pixels[row], np.random.default_rng([options.seed, number]))
             comment = f"synthetic, no photograph: face {number} of {generator.path.name} {generator.fingerprint}"
-            memory = io.BytesIO()  # see `images.save_gif`
+            memory = io.BytesIO()  # see `images._save_frames`
             picture.save(memory, "JPEG", quality=JPEG_QUALITY, comment=comment)
             (folder / f"portrait_{number:04d}.jpg").write_bytes(memory.getbuffer())
 
@@ -180,9 +180,9 @@ def _paste_face(picture, face, place, random):
     picture.paste(layer, tuple((middle - half).round().astype(int).tolist()), mask)
 
 
-def _mask(side=64):
-    """Opacity uint8 (side, side) of a face: a square with rounded corners and soft edges."""
-    across = np.abs(np.linspace(-1, 1, side))
+def _mask():
+    """Opacity uint8 (64, 64) of a face: a square with rounded corners and soft edges."""
+    across = np.abs(np.linspace(-1, 1, 64))
     radius = (across[:, None] ** 2.6 + across[None, :] ** 2.6) ** (1 / 2.6)
     return (255 * np.clip((1 - radius) / FEATHER, 0, 1)).astype(np.uint8)
 

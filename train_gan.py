@@ -14,7 +14,6 @@ import argparse
 import contextlib
 import dataclasses
 import functools
-import itertools
 import math
 import shlex
 
@@ -386,8 +385,8 @@ def named_limits(config, real_count):
     try:
         yield
     except loop.OutOfMemoryError as error:
-        parts = (count for count in range(2 * config.accumulate, real_count + 1) if real_count % count == 0)
-        remedies = [f"--accumulate {count}" for count in itertools.islice(parts, 1)]
+        parts = range(2 * config.accumulate, real_count + 1)
+        remedies = [f"--accumulate {count}" for count in parts if real_count % count == 0][:1]
         if config.batch_size >= 4:
             remedies.append(f"--batch-size {config.batch_size // 4 * 2}")
         remedy = " or ".join(remedies) or "smaller images"

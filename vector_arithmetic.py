@@ -123,6 +123,7 @@ def check_options(options):
         raise cli.UserError(f"--find-direction {name}: must be one of {names}, auto, or a column of --labels faces.npz")
     if name and name != AUTO:
         cli.require_rooms(("metrics",), "--find-direction")
+        cli.require_packages(("mtcnn",), "--find-direction")
 
 
 def chosen_faces(options):

@@ -194,7 +194,7 @@ def save_animation(frames, path, milliseconds=80, comment=""):
 
 def _save_gif(frames, path, milliseconds, comment):
     # Each frame gets its own palette of 256 colours: a shared one would make faces blotchy.
-    frames = [frame.quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for frame in frames]
+    frames = [frame.quantize() for frame in frames]
     _save_frames(frames, path, "GIF", milliseconds, disposal=2, comment=comment.encode(), optimize=False)
 
 

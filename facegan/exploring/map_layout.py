@@ -37,14 +37,14 @@ def describe(pixels, kind):
     return values
 
 
-def principal_components(features, count=COMPONENTS):
-    """The first `count` principal components of (n, features), largest first: (n, count or fewer) float32."""
+def principal_components(features):
+    """The first `COMPONENTS` principal components of (n, features), largest first: (n, that many or fewer) float32."""
     centred = features - features.mean(axis=0)
     _, _, directions = np.linalg.svd(centred.T @ centred)
-    return (centred @ directions[:count].T).astype(np.float32)
+    return (centred @ directions[:COMPONENTS].T).astype(np.float32)
 
 
-def arrange(features, seed=0):
+def arrange(features):
     """Give each of n images its own place on a square.
 
     At first, images are sorted across by the first principal component and down by the second. Then the square is
@@ -53,7 +53,7 @@ def arrange(features, seed=0):
     of linear assignment sorting (Barthel et al. 2023).
 
     Args:
-        features: (n, features). seed: of the random pairs; the same seed gives the same square.
+        features: (n, features); the same ones always give the same square.
 
     Returns:
         (side · side,) int64 with side = ⌈√n⌉: the image at each place, row by row, −1 for an empty place.
@@ -63,7 +63,7 @@ def arrange(features, seed=0):
     order = _initial_order(points, side)
     # An empty place counts as the average image.
     square = np.concatenate([points, np.zeros((1, points.shape[1]), np.float32)])
-    random = np.random.RandomState(seed)
+    random = np.random.RandomState(0)
     for radius in np.geomspace(max(side / 4, 0.7), 0.7, ROUNDS):
         wanted = _smoothed(square[order].reshape(side, side, -1), radius).reshape(side * side, -1)
         for _ in range(SWAPS):

@@ -86,12 +86,11 @@ def nearest_neighbour_diversity(features, reference):
     return float(own / real) if real else 0.0
 
 
-def coverage(features, reference, neighbours=NEIGHBOURS):
+def coverage(features, reference):
     """The share of real images that have a generated one in their neighbourhood (Naeem et al. 2020).
 
     Args:
         features, reference: (n, d) generated and (m, d) real; both are cut to the smaller number of rows.
-        neighbours: how many other real images the neighbourhood of a real image reaches to.
 
     Returns:
         0..1, about 0.97 for two sets of real faces, near 0 for a generator that repeats a few faces or draws none.
@@ -99,7 +98,7 @@ def coverage(features, reference, neighbours=NEIGHBOURS):
     features, reference = _checked(features, reference)
     count = min(len(features), len(reference))
     features, reference = features[:count], reference[:count]
-    radius = nearest(reference, reference, neighbours, exclude_self=True)[1][:, -1]
+    radius = nearest(reference, reference, NEIGHBOURS, exclude_self=True)[1][:, -1]
     return float((nearest(reference, features, 1)[1][:, 0] <= radius).mean())
 
 

@@ -8,7 +8,7 @@ import functools
 import importlib.util
 from pathlib import Path
 
-from facegan.common import inference, model_files
+from facegan.common import images, inference, model_files
 from facegan.common.model_config import Architecture, Layer
 
 import numpy as np
@@ -75,8 +75,7 @@ def features_and_scores(pixels):
 
 def detector_input(image):
     """An image of any size, uint8, as O-Net takes it: (48, 48, 3) float32 in −1..1, antialiased where it shrinks."""
-    colour = np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
-    small = Image.fromarray(np.ascontiguousarray(colour)).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    small = images.picture(image).convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     return (np.asarray(small, np.float32) - 127.5) / 128
 
 

@@ -63,7 +63,7 @@ def resized(pixels, height, width):
     """Images (n, h, w, 1 or 3) uint8 at another size."""
     if pixels.shape[1:3] == (height, width):
         return pixels
-    pictures = (images.picture(np.ascontiguousarray(image)).resize((width, height)) for image in pixels)
+    pictures = (images.picture(image).resize((width, height)) for image in pixels)
     return np.stack([np.asarray(picture) for picture in pictures]).reshape(len(pixels), height, width, -1)
 
 

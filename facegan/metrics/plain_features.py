@@ -1,5 +1,7 @@
 """Features other than the face detector's: shrunk pixels, a small classifier's, or those of a large network."""
 
+from facegan.common import images
+
 import numpy as np
 from PIL import Image
 
@@ -23,19 +25,17 @@ def pixel_features(pixels):
     side = PIXEL_SIDES[pixels.shape[-1]]
     small = np.empty((len(pixels), side, side, pixels.shape[-1]), np.uint8)
     for k, image in enumerate(pixels):
-        picture = Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[-1] == 1 else image))
-        shrunk = np.asarray(picture.resize((side, side), Image.Resampling.BOX))
-        small[k] = shrunk.reshape(small.shape[1:])
+        shrunk = images.picture(image).resize((side, side), Image.Resampling.BOX)
+        small[k] = np.reshape(shrunk, small.shape[1:])
     return (small.reshape(len(small), -1).astype(np.float32) - 127.5) / 127.5
 
 
-def train_classifier(pixels, labels, seed=0):
+def train_classifier(pixels, labels):
     """Train a small network to classify labelled images, and return the features of its last hidden layer.
 
     Args:
         pixels: (n, height, width, channels) uint8; at most 20,000 rows are used.
         labels: (n,) integers.
-        seed: for the choice of rows, the weights and the order of training.
 
     Returns:
         (compute, accuracy): `compute` is a function from pixels to features (n, 64) float32; `accuracy` is the share
@@ -43,25 +43,25 @@ def train_classifier(pixels, labels, seed=0):
     """
     import keras
 
-    keras.utils.set_random_seed(seed)
-    rows = np.random.RandomState(seed).permutation(len(pixels))[:CLASSIFIER_ROWS]
+    keras.utils.set_random_seed(0)
+    rows = np.random.RandomState(0).permutation(len(pixels))[:CLASSIFIER_ROWS]
     labels = np.unique(labels, return_inverse=True)[1].ravel()
     layers = keras.layers
-    images = keras.Input(pixels.shape[1:], dtype="uint8")
-    x = layers.Rescaling(1 / 127.5, -1)(images)
+    inputs = keras.Input(pixels.shape[1:], dtype="uint8")
+    x = layers.Rescaling(1 / 127.5, -1)(inputs)
     for filters in (32, 64, 64):
         x = layers.Conv2D(filters, 3, 2, "same", activation="relu")(x)
     x = layers.Dropout(0.25)(layers.Flatten()(x))
     features = layers.Dense(CLASSIFIER_FEATURES, "relu")(x)
     classes = layers.Dense(int(labels.max()) + 1, "softmax")(features)
-    classifier = keras.Model(images, classes)
+    classifier = keras.Model(inputs, classes)
     compiled = keras.backend.backend() != "tensorflow"  # XLA halves the speed on a CPU
     classifier.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=compiled)
     held_back = max(1, len(rows) // 10)
     new, known = rows[:held_back], rows[held_back:]
     classifier.fit(pixels[known], labels[known], batch_size=64, epochs=CLASSIFIER_EPOCHS, verbose=0)
     accuracy = classifier.evaluate(pixels[new], labels[new], verbose=0, return_dict=True)["accuracy"]
-    extractor = keras.Model(images, features)
+    extractor = keras.Model(inputs, features)
     extractor.jit_compile = compiled
 
     def outputs(batch):
@@ -102,8 +102,7 @@ def inception_features():
             # Every batch has the same shape, the last one padded: each new shape would be compiled.
             batch = np.zeros((INCEPTION_BATCH, INCEPTION_SIDE, INCEPTION_SIDE, 3), np.float32)
             for k, image in enumerate(part):
-                colour = np.repeat(image, 3, axis=-1) if image.shape[-1] == 1 else image
-                picture = Image.fromarray(np.ascontiguousarray(colour))
+                picture = images.picture(image).convert("RGB")
                 batch[k] = picture.resize((INCEPTION_SIDE, INCEPTION_SIDE), Image.Resampling.BICUBIC)
             found.append(network.predict_on_batch(batch / 127.5 - 1)[: len(part)])
         return np.concatenate(found)

@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import contextlib
 import ctypes
+import datetime
 import os
 import sys
 import threading
@@ -139,7 +140,7 @@ class Progress:
             self._bar.update(task, completed=done, total=total, **numbers)
         elif now - self._last_line >= LINE_EVERY:
             self._last_line = now
-            left = _clock((total - done) / rate) if rate else "?"
+            left = datetime.timedelta(seconds=round((total - done) / rate)) if rate else "?"
             about = "about " if total < self._total else ""
             line = f"{done:,} of {about}{total:,} photos, {rate:,.0f} photos/s, {kept:,} kept, {left} left"
             print(line, file=sys.stderr, flush=True)
@@ -168,8 +169,3 @@ def _bar(total, done):
     )
     bar.add_task("photos", total=total, completed=done, rate="…", kept="0")
     return bar
-
-
-def _clock(seconds):
-    minutes, seconds = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"

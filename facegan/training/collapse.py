@@ -92,10 +92,7 @@ class Watch:
             self.state.since.pop(kind, None)
             return None
         since = self.state.since.setdefault(kind, step)
-        return self._report(kind, since, SENTENCES[kind]) if step - since >= PATIENCE else None
-
-    def _report(self, kind, since, sentence):
-        if kind in self.state.reported:
+        if step - since < PATIENCE or kind in self.state.reported:
             return None
         self.state.reported.append(kind)
-        return Finding(kind, since, f"since step {since}: {sentence}")
+        return Finding(kind, since, f"since step {since}: {SENTENCES[kind]}")

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from facegan.common import latents, model_config
+from facegan.common import inference, latents, model_config
 from facegan.exploring import page_network, web_pages
 from facegan.training import networks, presets
 
@@ -30,7 +30,8 @@ def script(tmp_path_factory):
 def computed(script, model, inputs):
     """What the page computes with a Keras model for inputs (n, …)."""
     weights = {layer.name: layer.get_weights() for layer in model.layers}
-    network, text = page_network.describe(model_config.read_architecture(json.loads(model.to_json())), weights)
+    architecture = model_config.read_architecture(json.loads(model.to_json()))
+    network, text = page_network.describe(inference.Network(architecture, weights))
     results = script.execute_script(
         "const network = new Network(arguments[0], bytesOf(arguments[1]));"
         "const results = arguments[2].map((numbers) => network.compute(numbers));"

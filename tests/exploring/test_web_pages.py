@@ -7,7 +7,7 @@ import shlex
 import generate
 import interpolate
 import vector_arithmetic
-from facegan.common import faces, generators, latents, model_files, provenance
+from facegan.common import faces, generators, latents, provenance
 from facegan.exploring import directions, formula, page_network, web_pages
 
 import browser
@@ -49,7 +49,7 @@ def write_page(path, generator, **changed):
         "made_by": provenance.record(generator, ["every number"]),
         **changed,
     }
-    network = page_network.describe(*model_files.read_model(generator.path))
+    network = page_network.describe(generator.network)
     path.write_text(web_pages.explore_page(generator, network, **arguments), encoding="utf-8")
     return path
 

@@ -118,6 +118,7 @@ def test_a_wrong_argument_is_one_line_that_names_it(monkeypatch, capsys, here, m
 def test_without_the_detector_one_line_says_what_to_do(monkeypatch, capsys, here, model):
     find_spec = cli.importlib.util.find_spec
     monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None if name == "mtcnn" else find_spec(name))
-    assert "add --no-detector" in drawing.refusal(monkeypatch, capsys, explore, model, "--out", "a.html")
+    needed = "without --no-detector: needs a package that is not installed: pip install mtcnn"
+    assert needed in drawing.refusal(monkeypatch, capsys, explore, model, "--out", "a.html")
     monkeypatch.setattr(cli.importlib.util, "find_spec", lambda name: None)
     assert "facegan/metrics" in drawing.refusal(monkeypatch, capsys, explore, model, "--out", "a.html")
