@@ -81,7 +81,7 @@ def measure_discriminator(options):
     notes = generators.read_notes(path)
     grey = data.pixels.shape[-1] == 1
     pixel_range = generator.pixel_range if generator else notes.get("pixel_range", "sigmoid" if grey else "tanh")
-    paired = notes.get("loss", run_config(path).get("loss")) == "relativistic"
+    paired = notes.get("loss", config_beside(path).get("loss")) == "relativistic"
     if paired and not generator:
         raise UserError(f"MODEL {path}: was trained on pairs of images, so name a generator beside it")
 
@@ -119,7 +119,7 @@ def load_discriminator(options):
     others = others or [beside] * (beside != path and beside.is_file())
     if len(others) > 1:
         raise UserError(f"MODEL {others[1]}: beside a discriminator, name one generator at most")
-    config = run_config(path)
+    config = config_beside(path)
     data = load_data(options.data or config.get("data"), [config])
     with cli.naming("MODEL"):
         model = model_files.load_model_file(path, "discriminator")
@@ -135,7 +135,7 @@ def load_discriminator(options):
 def measure_generators(options):
     """Measure and rank generators, and write the report."""
     paths = models_to_measure(options.models)
-    configs = [run_config(path) for path in paths]
+    configs = [config_beside(path) for path in paths]
     with cli.naming("--out"):
         out = options.out and files.writable_folder(options.out)
     data = load_data(options.data or configs[0].get("data"), configs)
@@ -168,7 +168,7 @@ def models_to_measure(models):
         return saved or [generators.find_generator(model) for model in models]
 
 
-def run_config(path):
+def config_beside(path):
     """The config.json beside a generator, or {} if it is not in a run folder."""
     config = path.parent / "config.json"
     if not config.is_file():

@@ -116,7 +116,6 @@ def _descend(generator, starts, pixels, as_faces):
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(FASTEST, STEPS, SLOWEST / FASTEST)),
         loss=["mse"] * len(outputs),
         loss_weights=[unit * weight for unit, weight in zip(units, (1, FEATURE_WEIGHT), strict=False)],
-        jit_compile=keras.backend.backend() == "jax",
     )
     model.fit(numbers, targets, batch_size=len(starts), epochs=STEPS, shuffle=False, verbose=0)
     generator.model.trainable = was_trainable

@@ -96,12 +96,9 @@ def detector_network():
     It has no random weights and no names numbered by Keras, since a run that is measured must train exactly like one
     that is not: a random initializer would advance Python's random state, a name change those of later networks.
     """
-    import keras
 
     model = model_files.build_model(*_architecture_and_weights())
     model.trainable = False
-    if keras.backend.backend() == "tensorflow":
-        model.jit_compile = False  # XLA halves the speed on a CPU
     return model
 
 

@@ -55,14 +55,12 @@ def train_classifier(pixels, labels):
     features = layers.Dense(CLASSIFIER_FEATURES, "relu")(x)
     classes = layers.Dense(int(labels.max()) + 1, "softmax")(features)
     classifier = keras.Model(inputs, classes)
-    compiled = keras.backend.backend() != "tensorflow"  # XLA halves the speed on a CPU
-    classifier.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=compiled)
+    classifier.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     held_back = max(1, len(rows) // 10)
     new, known = rows[:held_back], rows[held_back:]
     classifier.fit(pixels[known], labels[known], batch_size=64, epochs=CLASSIFIER_EPOCHS, verbose=0)
     accuracy = classifier.evaluate(pixels[new], labels[new], verbose=0, return_dict=True)["accuracy"]
     extractor = keras.Model(inputs, features)
-    extractor.jit_compile = compiled
 
     def outputs(batch):
         return extractor.predict(batch, batch_size=256, verbose=0)
@@ -92,8 +90,6 @@ def inception_features():
         )
     except Exception as error:  # `get_file` raises Exception itself
         raise ValueError(f"the network's weights could not be downloaded ({error}); try again later") from error
-    if keras.backend.backend() == "tensorflow":
-        network.jit_compile = False  # XLA halves the speed on a CPU
 
     def compute(pixels):
         found = []

@@ -14,7 +14,9 @@ import numpy as np
 STEPS_BETWEEN_AGREEMENTS = 10  # steps after which several processes agree whether to stop or save
 MOST_RESTARTS = 3
 SECONDS_PER_LINE = 60
-FIGURES = 2  # changes with what `metrics.quality` compares, so that figures of before are not compared with new ones
+FIGURES_VERSION = (
+    2  # changes with what `metrics.quality` compares, so that figures of before are not compared with new ones
+)
 REASONS_TO_STOP = (None, KeyboardInterrupt, Terminated)
 
 
@@ -37,7 +39,7 @@ class Progress:
         collapses: the kinds of failure seen. watch: the state of the collapse watch.
         suspect: whether the newest state on disk may turn out to be bad.
         best: `quality.Figures.times_real` of the best generator so far, None before the first measurement.
-        figures: the `FIGURES` that it was measured by.
+        figures: the `FIGURES_VERSION` that it was measured by.
     """
 
     step: int = 0
@@ -49,15 +51,15 @@ class Progress:
     watch: collapse.WatchState = dataclasses.field(default_factory=collapse.WatchState)
     suspect: bool = False
     best: float | None = None
-    figures: int = FIGURES
+    figures: int = FIGURES_VERSION
 
     @classmethod
     def from_record(cls, record):
         """Rebuild a `Progress` from what `dataclasses.asdict` gave; KeyError or TypeError if it is not that."""
         for name in ("seconds", "sums", "summed"):  # without these, a resumed run would differ
             record[name]
-        if record.get("figures") != FIGURES:  # the best of then cannot be compared with what comes
-            record = {**record, "best": None, "figures": FIGURES}
+        if record.get("figures") != FIGURES_VERSION:  # the best of then cannot be compared with what comes
+            record = {**record, "best": None, "figures": FIGURES_VERSION}
         return cls(**{**record, "watch": collapse.WatchState(**record["watch"])})
 
     def add(self, numbers):
