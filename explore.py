@@ -4,7 +4,8 @@
     python explore.py runs/faces80 --truncation 0.8 --out explore.html
 
 The generator runs in the page, with all its faces, sliders, walks, sums and a map of
-similar faces; it copies the command for what is seen. Writes only --out.
+similar faces; it copies the command for what it shows. Writes --out and, for each
+photograph, two files beside it.
 docs/exploring.md says what the page can do.
 Copy with it: facegan/common, exploring and metrics; for photographs preparing.
 """

@@ -3,8 +3,9 @@
     python generate.py runs/faces80 --faces 1-25 --out grid.png
     python generate.py runs/faces80 --best 25 --of 500 --out best.png
 
-Writes only the files that the options name. Face 12 is always the same face.
-A list of faces may include photographs, as in 1-9,me.jpg: see docs/exploring.md.
+Writes the files that the options name. Face 12 is always the same face. A list of
+faces may include photographs, as in 1-9,me.jpg, each of which gets two files beside
+the output: see docs/exploring.md.
 explore.py makes a page on which to choose faces.
 Copy with it: facegan/common; for --best metrics, for photographs exploring,
 preparing and metrics.

@@ -3,8 +3,9 @@
     python interpolate.py runs/faces80 --faces 3,17,42 --steps 10 --method both --out path.png
     python interpolate.py runs/faces80 --faces 3,17,42 --steps 20 --loop --out walk.gif
 
-Writes only --out: a row of faces for each leg of the walk, or an animation.
-A list of faces may include photographs, as in 3,me.jpg: see docs/exploring.md.
+Writes --out: a row of faces for each leg of the walk, or an animation. A list of
+faces may include photographs, as in 3,me.jpg, each of which gets two files beside
+the output: see docs/exploring.md.
 Copy with it: facegan/common; for photographs exploring, preparing and metrics.
 """
 

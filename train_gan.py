@@ -5,7 +5,7 @@
 
 Writes generators, pictures, logs and the state for resuming into --out;
 docs/training.md explains the files and the options.
-Exit codes: 0 finished, 2 invalid command, 3 stopped since training failed,
+Exit codes: 0 finished, 2 invalid command, 3 stopped because training failed,
 130 Ctrl-C and 143 SIGTERM, both with the state saved.
 Copy with it: facegan/common and training; also metrics, unless --no-quality.
 """
@@ -132,7 +132,9 @@ def add_what(group):
     share = cli.number(0, 0.9)
     group.add_argument("--preset", choices=presets.PRESETS, metavar="NAME", help=names)
     group.add_argument("--out", metavar="DIR", help="the run folder")
-    group.add_argument("--hold-out", type=share, default=0.0, metavar="SHARE", help="of images, kept for evaluation")
+    group.add_argument(
+        "--hold-out", type=share, default=0.0, metavar="SHARE", help="of the images, kept for evaluation"
+    )
     group.add_argument("--limit", type=cli.integer(1), metavar="N", help="train on N images, chosen at random")
     group.add_argument("--init-from", nargs="+", metavar="H5", help="initial weights: generator [discriminator]")
 
@@ -152,7 +154,9 @@ def add_learning(group):
         "--accumulate", type=cli.integer(1), default=1, metavar="N", help="parts of a batch, for less memory"
     )
     group.add_argument("--learning-rate", type=positive, metavar="RATE", help="Adam's rate for G; D's follows from it")
-    group.add_argument("--lr-decay", type=cli.number(0, 1), metavar="SHARE", help="last part, in which rates fall to 0")
+    group.add_argument(
+        "--lr-decay", type=cli.number(0, 1), metavar="SHARE", help="last share, over which rates fall to 0"
+    )
     group.add_argument(
         "--ema-decay", type=cli.number(0, 0.99999), metavar="X", help="decay of the generator's moving average"
     )

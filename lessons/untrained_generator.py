@@ -4,7 +4,7 @@
     python lessons/untrained_generator.py --preset mnist28 --out untrained.png
 
 The picture, 7x7 images or 10x10 grey ones as in the tutorials, shows that the network is
-built rightly: images of the right size, every one different, in grey noise about the
+built correctly: images of the right size, every one different, in grey noise about the
 middle of the range. It is where training starts, and D finds it easy to reject.
 Copy with it: facegan/common and facegan/training.
 """

@@ -14,7 +14,9 @@ LEFT_OUT = "--no-metadata"
 
 def add_argument(parser):
     """Add --no-metadata to a parser."""
-    parser.add_argument(LEFT_OUT, action="store_true", help="do not put the command into pictures (it has no folders)")
+    parser.add_argument(
+        LEFT_OUT, action="store_true", help="do not put the command into pictures (recorded without folders)"
+    )
 
 
 def record(generator, faces):

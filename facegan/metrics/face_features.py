@@ -96,7 +96,6 @@ def detector_network():
     It has no random weights and no names numbered by Keras, since a run that is measured must train exactly like one
     that is not: a random initializer would advance Python's random state, a name change those of later networks.
     """
-
     model = model_files.build_model(*_architecture_and_weights())
     model.trainable = False
     return model
