@@ -14,9 +14,7 @@ LEFT_OUT = "--no-metadata"
 
 def add_argument(parser):
     """Add --no-metadata to a parser."""
-    parser.add_argument(
-        LEFT_OUT, action="store_true", help="do not put the command into pictures (recorded without folders)"
-    )
+    parser.add_argument(LEFT_OUT, action="store_true", help="do not record the command (without folders) in pictures")
 
 
 def record(generator, faces):
