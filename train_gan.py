@@ -132,9 +132,7 @@ def add_what(group):
     share = cli.number(0, 0.9)
     group.add_argument("--preset", choices=presets.PRESETS, metavar="NAME", help=names)
     group.add_argument("--out", metavar="DIR", help="the run folder")
-    group.add_argument(
-        "--hold-out", type=share, default=0.0, metavar="SHARE", help="of images, kept out for evaluation"
-    )
+    group.add_argument("--hold-out", type=share, default=0.0, metavar="SHARE", help="share kept for evaluation")
     group.add_argument("--limit", type=cli.integer(1), metavar="N", help="train on N images, chosen at random")
     group.add_argument("--init-from", nargs="+", metavar="H5", help="initial weights: generator [discriminator]")
 
@@ -154,7 +152,9 @@ def add_learning(group):
         "--accumulate", type=cli.integer(1), default=1, metavar="N", help="parts of a batch, for less memory"
     )
     group.add_argument("--learning-rate", type=positive, metavar="RATE", help="Adam's rate for G; D's follows from it")
-    group.add_argument("--lr-decay", type=cli.number(0, 1), metavar="SHARE", help="at the end, the rates fall to 0")
+    group.add_argument(
+        "--lr-decay", type=cli.number(0, 1), metavar="SHARE", help="final share, in which the rates fall to 0"
+    )
     group.add_argument(
         "--ema-decay", type=cli.number(0, 0.99999), metavar="X", help="decay of the generator's moving average"
     )
