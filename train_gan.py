@@ -152,9 +152,7 @@ def add_learning(group):
         "--accumulate", type=cli.integer(1), default=1, metavar="N", help="parts of a batch, for less memory"
     )
     group.add_argument("--learning-rate", type=positive, metavar="RATE", help="Adam's rate for G; D's follows from it")
-    group.add_argument(
-        "--lr-decay", type=cli.number(0, 1), metavar="SHARE", help="final share, in which the rates fall to 0"
-    )
+    group.add_argument("--lr-decay", type=cli.number(0, 1), metavar="SHARE", help="last share, where rates fall to 0")
     group.add_argument(
         "--ema-decay", type=cli.number(0, 0.99999), metavar="X", help="decay of the generator's moving average"
     )
