@@ -411,7 +411,8 @@ def train(gan, batches, schedule, *, preset, config, out, make_metric):
     except checkpoints.StateError as error:
         raise cli.UserError(f"--out {error}") from error
     except recorder.CollapseError as collapsed:
-        hint = "; --on-collapse restore would go back to an earlier state" if config.on_collapse != "restore" else ""
+        can_go_back = config.on_collapse != "restore" and checkpoints.has_state(out)
+        hint = "; --on-collapse restore would go back to an earlier state" if can_go_back else ""
         print(f"stopped: {collapsed.finding.kind}{hint}")
         return EXIT_COLLAPSED
     length = f"{schedule.total:,} steps, {schedule.total * batches.real_count / 1000:,.0f} kimg"

@@ -1,6 +1,6 @@
 """Time prepare_faces.py, with and without --fast, against the tutorials' loop on the same photos; compare the boxes.
 
-    PYTHONPATH=. python benchmarks/prepare.py celeba.zip --photos 1000 --double
+    python benchmarks/prepare.py celeba.zip --photos 1000 --double
 
 All three read the same JPEG files from a temporary folder. The tutorials' loop opens a photo with Pillow, calls
 `detect_faces` of the mtcnn package, crops the first face and resizes it; ours also writes its data set, csv and
@@ -17,11 +17,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from facegan.common import cli
-from facegan.preparing import photos, preparer
-
 import numpy as np
 from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from facegan.common import cli
+from facegan.preparing import photos, preparer
 
 SIZE = 80
 WARM = 512

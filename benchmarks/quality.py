@@ -1,6 +1,6 @@
 """Check the quality figures on real faces damaged on purpose, and against three other networks.
 
-    PYTHONPATH=. python benchmarks/quality.py data/faces80.npz --judges judges --run runs/faces80
+    python benchmarks/quality.py data/faces80.npz --judges judges --run runs/faces80
 
 Prints a table of damaged faces, of the bundled generator's and of a run's
 checkpoints, each with our figures and the judges', and how well the orders
@@ -12,16 +12,20 @@ the order that the identity network gives them, or if the range fails.
 """
 
 import io
+import sys
 import time
+from pathlib import Path
+
+import judges
+import numpy as np
+from PIL import Image, ImageFilter
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from facegan.common import cli, datasets, generators, latents
 from facegan.common.cli import UserError
 from facegan.metrics import distances, quality
 from facegan.metrics.face_features import face_features
-
-import judges
-import numpy as np
-from PIL import Image, ImageFilter
 
 POOL = 4_000  # faces at most in each half that draws are repeated from
 TILE = 0.2  # of an image's side

@@ -20,7 +20,7 @@ class Term:
         sign: 1 or −1. weight: a number, 0 or more.
         name: the term's name in the picture; it may be empty.
         faces: a list of int and `Path`, or None for a direction.
-        written: a direction's name or path as the user wrote it, or None for faces.
+        written: a direction's name or path as the user wrote it, or where `with_direction` found it; None for faces.
         direction: a `directions.Direction`, after `with_direction` or, for auto1, auto2, …, `for_generator`.
     """
 
@@ -92,7 +92,8 @@ def with_direction(term, folders):
         places = " or ".join(dict.fromkeys(f"{Path(folder)}/" for folder in folders))
         kinds = "faces such as 92,98,99 nor a saved direction"
         raise ValueError(f"{written}: is neither {kinds}; there is no {file.name} in {places}")
-    return dataclasses.replace(term, direction=directions.read(path))
+    elsewhere = path not in (written, file)
+    return dataclasses.replace(term, direction=directions.read(path), written=str(path) if elsewhere else term.written)
 
 
 def for_generator(term, generator):

@@ -149,7 +149,7 @@ class Neighbours:
         """A line for people on how new the generated images are."""
         text = f"nearest of {len(self.training_rows):,} training images: "
         if self.novelty is None:
-            return text + "without held-out images there is no distance to compare with"
+            return text + "with less than a thousand held-out images there is no distance to compare with"
         return text + f"{self.novelty:.2f} times as far away as from held-out real images (near 0: memorised)"
 
     def save_picture(self, path):

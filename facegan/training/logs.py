@@ -2,6 +2,7 @@
 
 import array
 import csv
+import math
 import platform
 import time
 from pathlib import Path
@@ -186,9 +187,9 @@ class TensorBoard:
         self._write(file_version="brain.Event:2")
 
     def scalars(self, step, numbers):
-        """Write a dictionary of scalars; None is left out."""
+        """Write a dictionary of scalars; None, NaN and infinity are left out."""
         for name, value in numbers.items():
-            if value is not None:
+            if value is not None and math.isfinite(value):
                 self._write(step=int(step), summary=self._summary.scalar(name, value))
 
     def picture(self, step, name, pixels):

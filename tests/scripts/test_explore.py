@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import explore
+import vector_arithmetic
 from facegan.common import cli, generators
 from facegan.exploring import direction_search, directions
 from facegan.metrics import quality
@@ -71,6 +72,18 @@ def test_a_saved_direction_has_a_slider(monkeypatch, here, model):
     directions.save(directions.Direction(step, generator.fingerprint), "glasses.npz")
     first = page(monkeypatch, model, "--direction", "glasses")["directions"][0]
     assert (first["name"], first["kind"], first["term"], first["saved_by"]) == ("glasses", "named", "glasses", "")
+
+
+def test_the_term_of_a_direction_beside_the_page_works_from_the_current_folder(monkeypatch, here, model):
+    generator = generators.load_generator(model)
+    Path("pages").mkdir()
+    directions.save(directions.Direction(np.ones(drawing.LATENT_DIM, np.float32), generator.fingerprint), "pages/g.npz")
+    arguments = ["--direction", "g", "--no-detector", "--map", 0, "--out", "pages/explore.html"]
+    assert drawing.run(monkeypatch, explore, model, *arguments) is None
+    slider = data_of("pages/explore.html")["directions"][0]
+    assert (slider["name"], slider["term"]) == ("g", "pages/g.npz")
+    copied = ["--plus", "2", "--plus", f"0.5*{slider['term']}", "--out", "face_2.png"]
+    assert drawing.run(monkeypatch, vector_arithmetic, model, *copied) is None
 
 
 def test_directions_found_on_faces_are_those_that_vector_arithmetic_finds(monkeypatch, here, model):
