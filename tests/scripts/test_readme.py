@@ -91,3 +91,9 @@ def test_the_way_from_photographs_to_arithmetic_runs_as_printed(tmp_path):
     assert {"data/faces32.npz", "data/faces32.csv", "faces.png", "path.png", "smiling_man.png"} <= made
     elsewhere = {path for path in made if not path.startswith(("photos", "data/faces32", "runs/faces32/"))}
     assert elsewhere == {"faces.png", "path.png", "smiling_man.png"}
+
+
+@pytest.mark.parametrize("program", sorted(ROOT.glob("benchmarks/*.py")), ids=lambda path: path.name)
+def test_every_benchmark_starts_in_any_folder(tmp_path, program):
+    started = subprocess.run([sys.executable, program, "--help"], cwd=tmp_path, capture_output=True, text=True)
+    assert started.returncode == 0, started.stderr
