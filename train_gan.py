@@ -344,22 +344,21 @@ def build(config, preset, steps, out):
 def load_weights(gan, paths):
     """Copy weights from files, a generator's and optionally a discriminator's, into the networks."""
     from facegan.common import model_files
+    from facegan.training import networks
 
     targets = ((gan.generator, gan.averaged_generator), (gan.discriminator,))
-    for path, networks, expected in zip(paths, targets, ("generator", "discriminator"), strict=False):
+    for path, changed, expected in zip(paths, targets, ("generator", "discriminator"), strict=False):
         with cli.naming("--init-from"):
-            arrays = model_files.load_model_file(path, expected).get_weights()
-        for network in networks:
-            weights = network.weights
-            if len(arrays) < len(weights):  # the file's may lack the fixed weights of colour_blur
-                weights = [weight for layer in network.layers if layer.trainable for weight in layer.weights]
-            if [array.shape for array in arrays] != [tuple(weight.shape) for weight in weights]:
+            saved = model_files.load_model_file(path, expected)
+        weights = networks.learned_weights(saved)
+        for own in map(networks.learned_weights, changed):
+            if [weight.shape for weight in weights] != [weight.shape for weight in own]:
                 raise cli.UserError(
                     f"--init-from {path}: its layers are not those of this preset at this size and --latent-dim; "
                     "use the preset, image size and latent length that it was trained with"
                 )
-            for weight, array in zip(weights, arrays, strict=True):
-                weight.assign(array)
+            for target, weight in zip(own, weights, strict=True):
+                target.assign(weight)
 
 
 def draw_real(batches, preset, path):

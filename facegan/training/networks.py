@@ -11,9 +11,10 @@ from keras import layers
 # Keras's default momentum of 0.99 averages over hundreds of steps; these are the settings of DCGAN implementations.
 BATCH_NORM_MOMENTUM = 0.9
 BATCH_NORM_EPSILON = 1e-5
+FIXED = ("brightness", "blurred_colours")  # names of layers that are not trained
 
 
-def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=False):
+def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=False, finished=False):
     """Build the network that draws images from latents.
 
     Args:
@@ -23,6 +24,7 @@ def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=F
         dtype: Keras dtype policy of the layers; the global one if None. The last layer is always float32.
         to_train: whether it will be trained: under TensorFlow on a CPU it is then built of `fast_cpu_layers`, which
             give the results of Keras's layers in less time.
+        finished: whether it has what only a saved generator has, the layers of `colour_blur`.
 
     Returns:
         A Functional model, latents (n, latent_dim) float32 → images (n, height, width, channels) float32 in the
@@ -55,7 +57,7 @@ def build_generator(preset, image_shape, latent_dim=None, dtype=None, to_train=F
         x = source.Conv2D(channels, preset.head, padding="same", **_weights(preset, dtype))(x)
     if preset.blur:
         x = layers.AveragePooling2D(2, strides=1, padding="same", dtype=dtype)(x)
-    if preset.colour_blur and channels == 3:
+    if preset.colour_blur and finished and channels == 3:
         x = _colour_blurred(x, dtype)
     images = layers.Activation(preset.output, dtype="float32", name="images")(x)
     return keras.Model(latents, images, name="generator")
@@ -95,6 +97,11 @@ def build_discriminator(preset, image_shape, dtype=None, to_train=False):
         x = source.LeakyReLU(negative_slope=preset.slope, dtype=dtype)(x)
     logits = layers.Dense(1, name="logits", **_weights(preset, "float32"))(x)
     return keras.Model(images, logits, name="discriminator")
+
+
+def learned_weights(network):
+    """The weights, moving statistics included, of all layers but the fixed ones of `colour_blur`; in their order."""
+    return [weight for layer in network.layers if layer.name not in FIXED for weight in layer.weights]
 
 
 def _source(to_train):
@@ -139,14 +146,17 @@ def _colour_blurred(x, dtype):
     """x (n, height, width, 3) with each pixel's brightness, and the mean colour of the 3x3 pixels around it."""
     brightness = np.repeat(np.array(LUMINANCE)[:, None], 3, axis=1)  # x @ brightness is grey
     rest = layers.AveragePooling2D(3, strides=1, padding="same", dtype=dtype)(x)
-    return layers.Add(dtype=dtype)([_fixed(x, brightness, dtype), _fixed(rest, np.eye(3) - brightness, dtype)])
+    parts = (x, brightness), (rest, np.eye(3) - brightness)
+    return layers.Add(dtype=dtype)(
+        [_fixed(name, image, matrix, dtype) for name, (image, matrix) in zip(FIXED, parts, strict=True)]
+    )
 
 
-def _fixed(x, matrix, dtype):
+def _fixed(name, x, matrix, dtype):
     """x times a matrix (channels, channels) that is not trained."""
     kernel = keras.initializers.Constant(matrix[None, None])
-    layer = layers.Conv2D(len(matrix), 1, use_bias=False, kernel_initializer=kernel, trainable=False, dtype=dtype)
-    return layer(x)
+    options = {"use_bias": False, "kernel_initializer": kernel, "trainable": False, "dtype": dtype}
+    return layers.Conv2D(len(matrix), 1, name=name, **options)(x)
 
 
 def _weights(preset, dtype):

@@ -37,8 +37,9 @@ class Preset:
             layer that doubles both sides.
         blur: whether each pixel of that layer's image is averaged with those beside, below and diagonally below it, so
             that no pattern with a period of two pixels can be drawn, the mesh that transposed convolutions leave.
-        colour_blur: whether colours, but not brightness, are then averaged over 3x3 pixels. Photographs are smooth in
-            colour, since cameras and JPEG store less of it than of brightness; generators are not.
+        colour_blur: whether the saved generator averages colours, but not brightness, over 3x3 pixels. Photographs are
+            smooth in colour, since cameras and JPEG store less of it than of brightness, and a GAN's images have a
+            noise of it that hardly shows. G learns without these layers: with them, it would draw the noise stronger.
         d_stem: the discriminator's convolution at full size before the first downsampling block, or None.
         downsampling_blocks: convolutions of stride 2.
         d_hidden: units of a Dense layer before the discriminator's logit, which sees the whole image, or 0 for none.
@@ -180,6 +181,7 @@ PRESETS = {
         image_shape=(80, 80, 3),
         upsampling_blocks=((192, 4), (96, 4), (48, 4)),
         blur=True,
+        colour_blur=True,
         downsampling_blocks=((32, 4), (64, 4), (128, 4), (256, 4)),
         r1=1.0,
         r2=1.0,
@@ -194,6 +196,7 @@ PRESETS = {
         head=5,
         head_upsamples=False,
         blur=True,
+        colour_blur=True,
         d_stem=(32, 3),
         downsampling_blocks=((64, 4), (128, 4), (192, 4), (256, 4)),
         batch_size=64,

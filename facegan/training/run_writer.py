@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from facegan.common import files, generators, images
-from facegan.training import checkpoints, devices, logs
+from facegan.training import checkpoints, devices, logs, networks
 
 import keras
 import numpy as np
@@ -135,7 +135,9 @@ class RunWriter:
         """The generator that is trained, without its average, as float32 on one device."""
         if self.trained is None:
             self.trained = keras.models.clone_model(averaged)
-        self.trained.set_weights(gan.generator.get_weights())
+        pair = self.trained, gan.generator
+        for copy, weight in zip(*map(networks.learned_weights, pair), strict=True):
+            copy.assign(weight)
         return self.trained
 
     def generator(self, gan, model, name):

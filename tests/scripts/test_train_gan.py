@@ -186,6 +186,11 @@ def test_colour_blur_can_be_added_to_a_saved_generator(monkeypatch, tmp_path, da
     rough = [np.abs(np.diff(pixels - pixels.mean(-1, keepdims=True), axis=2)).mean() for pixels in faces]
     np.testing.assert_allclose(*(pixels @ images.LUMINANCE for pixels in faces), atol=8)
     assert rough[1] < rough[0] / 2
+    again = tmp_path / "again"
+    frozen = (*frozen[:-1], blurred / "generator_model_001.h5")
+    assert train(monkeypatch, dataset, again, *frozen) == 0
+    redrawn = generators.load_generator(again / "generator_model_001.h5").draw(after.latents_of(range(1, 5)))
+    np.testing.assert_allclose(redrawn, faces[1], atol=1)
 
 
 def test_a_dry_run_prints_the_run_and_trains_nothing(monkeypatch, tmp_path, dataset, capsys):

@@ -100,7 +100,8 @@ def test_colour_blur_smooths_colours_and_leaves_brightness_alone():
     for colour_blur in (False, True):
         keras.utils.set_random_seed(0)
         preset = dataclasses.replace(presets.PRESETS["slim80"], colour_blur=colour_blur)
-        generator = networks.build_generator(preset, preset.image_shape)
+        generator = networks.build_generator(preset, preset.image_shape, finished=True)
+        assert len(networks.learned_weights(generator)) == len(generator.weights) - 2 * colour_blur
         latents = np.random.RandomState(0).standard_normal((5, preset.latent_dim))
         drawn.append(np.arctanh(generator.predict_on_batch(latents)))
     sharp, smooth = drawn
