@@ -196,7 +196,6 @@ PRESETS = {
         head=5,
         head_upsamples=False,
         blur=True,
-        colour_blur=True,
         d_stem=(32, 3),
         downsampling_blocks=((64, 4), (128, 4), (192, 4), (256, 4)),
         batch_size=64,
