@@ -75,7 +75,7 @@ def add_truncation(parser, default):
         type=cli.number(0, 100, above=True),
         default=default,
         metavar="PSI",
-        help="multiply latents by PSI; below 1: typical faces, less contrast",
+        help="multiply latents by PSI; below 1: typical faces, less variety",
     )
 
 
