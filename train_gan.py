@@ -350,15 +350,14 @@ def load_weights(gan, paths):
     for path, changed, expected in zip(paths, targets, ("generator", "discriminator"), strict=False):
         with cli.naming("--init-from"):
             saved = model_files.load_model_file(path, expected)
-        weights = networks.learned_weights(saved)
-        for own in map(networks.learned_weights, changed):
-            if [weight.shape for weight in weights] != [weight.shape for weight in own]:
+        for network in changed:
+            given, own = ([w.shape for w in networks.learned_weights(each)] for each in (saved, network))
+            if given != own:
                 raise cli.UserError(
                     f"--init-from {path}: its layers are not those of this preset at this size and --latent-dim; "
                     "use the preset, image size and latent length that it was trained with"
                 )
-            for target, weight in zip(own, weights, strict=True):
-                target.assign(weight)
+            networks.copy_weights(saved, network)
 
 
 def draw_real(batches, preset, path):

@@ -69,8 +69,7 @@ class GAN(backend.Step, keras.Model):
         self.generator = generator
         self.discriminator = discriminator
         self.averaged_generator = averaged_generator
-        for average, weight in self._averages():
-            average.assign(weight)
+        networks.copy_weights(generator, averaged_generator)
         self.output_activation = output
         self.update_discriminator = {
             "alternating": self._update_on_each_half,
@@ -242,16 +241,12 @@ class GAN(backend.Step, keras.Model):
             seen_images = self.augment(seen_images, self.augment_seed)
         return ops.cast(self.discriminator(seen_images, training=True), "float32")
 
-    def _averages(self):
-        """Pairs of a weight of the averaged generator and the one that it averages."""
-        pair = self.averaged_generator, self.generator
-        return zip(*map(networks.learned_weights, pair), strict=True)
-
     def _update_average(self):
         # The decay starts low and grows with the steps, so that a short run does not average in its random start.
         step = ops.cast(self.optimizer.iterations, "float32")
         decay = ops.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
-        for average, current in self._averages():
+        pair = self.averaged_generator, self.generator
+        for average, current in zip(*map(networks.learned_weights, pair), strict=True):
             # Written so that a decay of 0 copies exactly.
             average.assign(decay * average + (1.0 - decay) * ops.cast(current, average.dtype))
 

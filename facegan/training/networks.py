@@ -104,6 +104,12 @@ def learned_weights(network):
     return [weight for layer in network.layers if layer.name not in FIXED for weight in layer.weights]
 
 
+def copy_weights(source, target):
+    """Copy the learned weights of a network into another, through numpy: JAX would let both share their memory."""
+    for own, weight in zip(learned_weights(target), learned_weights(source), strict=True):
+        own.assign(keras.ops.convert_to_numpy(weight))
+
+
 def _source(to_train):
     """The module that convolutions and leaky ReLU are taken from."""
     if to_train and keras.backend.backend() == "tensorflow" and hardware.find_device().kind == "cpu":

@@ -135,9 +135,7 @@ class RunWriter:
         """The generator that is trained, without its average, as float32 on one device."""
         if self.trained is None:
             self.trained = keras.models.clone_model(averaged)
-        pair = self.trained, gan.generator
-        for copy, weight in zip(*map(networks.learned_weights, pair), strict=True):
-            copy.assign(weight)
+        networks.copy_weights(gan.generator, self.trained)
         return self.trained
 
     def generator(self, gan, model, name):
