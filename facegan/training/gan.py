@@ -21,7 +21,7 @@ class GAN(backend.Step, keras.Model):
         generator: latents (n, latent_dim) → images (n, height, width, channels).
         discriminator: images → logits (n, 1), positive for real.
         averaged_generator: a second generator, float32, that holds an exponential moving average (EMA) of the first
-            one's weights and batch-norm statistics; this one is saved and drawn with.
+            one's weights and batch-norm statistics; this one is saved and drawn with, and may have fixed layers too.
         output: "tanh" or "sigmoid", the generator's last activation, which fixes the range of images.
         update: how a step updates D, before G is updated on a full batch of generated images:
             "alternating": on half a batch of real images, then on half a batch of generated ones;

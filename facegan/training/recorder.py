@@ -14,9 +14,7 @@ import numpy as np
 STEPS_BETWEEN_AGREEMENTS = 10  # steps after which several processes agree whether to stop or save
 MOST_RESTARTS = 3
 SECONDS_PER_LINE = 60
-FIGURES_VERSION = (
-    2  # changes with what `metrics.quality` compares, so that figures of before are not compared with new ones
-)
+FIGURES_VERSION = 2  # changes with what `metrics.quality` compares: figures of two versions cannot be compared
 REASONS_TO_STOP = (None, KeyboardInterrupt, Terminated)
 
 

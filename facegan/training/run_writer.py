@@ -8,7 +8,6 @@ from pathlib import Path
 from facegan.common import files, generators, images
 from facegan.training import checkpoints, devices, logs, networks
 
-import keras
 import numpy as np
 from PIL import Image
 
@@ -132,9 +131,14 @@ class RunWriter:
             return self.measure(saved, best, numbers) if self.make_metric else (best, numbers)
 
     def trained_copy(self, gan, averaged):
-        """The generator that is trained, without its average, as float32 on one device."""
+        """The generator that is trained, without its average, as float32 on one device.
+
+        It has the layers of a finished one only if it is saved: D is tested on images of the kind that it learns from.
+        """
         if self.trained is None:
-            self.trained = keras.models.clone_model(averaged)
+            shape, latent_dim = averaged.output_shape[1:], averaged.input_shape[1]
+            finished = self.preset.saved == "trained"
+            self.trained = networks.build_generator(self.preset, shape, latent_dim, "float32", finished=finished)
         networks.copy_weights(gan.generator, self.trained)
         return self.trained
 
