@@ -83,7 +83,8 @@ def run(options, preset, device, precision):
             return 0
         if config.lr_decay and {"epochs", "steps"} & set(differing):
             print("note: the learning rate follows the new length of the run")
-        gan = build(config, preset, schedule.total, out)
+        with named_network_limits(config):
+            gan = build(config, preset, schedule.total, out)
         stream = batches.Batches(
             pixels,
             rows,
@@ -373,6 +374,19 @@ def metric_maker(pixels, held_out):
     from facegan.metrics import quality
 
     return functools.partial(quality.QualityMetric, pixels, held_out)
+
+
+@contextlib.contextmanager
+def named_network_limits(config):
+    """Name the options that help when memory runs out before the first batch."""
+    from facegan.training import loop
+
+    try:
+        with loop.explained_limits():
+            yield
+    except loop.OutOfMemoryError as error:
+        remedy = "try a smaller --latent-dim, fewer filters by --set, or smaller images"
+        raise cli.OutOfMemoryError(f"--preset {config.preset}: {error} for its networks; {remedy}") from error
 
 
 @contextlib.contextmanager

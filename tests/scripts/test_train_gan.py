@@ -227,6 +227,16 @@ def test_memory_that_runs_out_is_one_line_that_says_which_batch_size_to_try(
     )
 
 
+def test_networks_that_do_not_fit_in_memory_are_one_line_that_says_how_to_make_them_smaller(
+    monkeypatch, tmp_path, dataset, capsys
+):
+    assert train(monkeypatch, dataset, tmp_path / "run", "--latent-dim", str(10**12)) == 2
+    assert capsys.readouterr().err == (
+        "train_gan.py: error: --preset tiny: the memory is not enough for its networks; "
+        "try a smaller --latent-dim, fewer filters by --set, or smaller images\n"
+    )
+
+
 def refusal(monkeypatch, *arguments, capsys=None):
     with pytest.raises(Exception) as caught:
         train_unguarded(monkeypatch, *arguments)
