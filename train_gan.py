@@ -81,8 +81,8 @@ def run(options, preset, device, precision):
         if made > schedule.total and not options.dry_run:
             print(f"{out} holds {made:,} steps, more than the {schedule.total:,} asked for: nothing to do")
             return 0
-        if (config.lr_decay or preset.final_penalty < 1) and {"epochs", "steps"} & set(differing):
-            print("note: learning rates and penalties follow the new length of the run")
+        if config.lr_decay and {"epochs", "steps"} & set(differing):
+            print("note: the learning rate follows the new length of the run")
         with named_network_limits(config):
             gan = build(config, preset, schedule.total, out)
         stream = batches.Batches(
@@ -314,7 +314,6 @@ def build(config, preset, steps, out):
         part = config.batch_size // config.accumulate
         print(f"note: in parts, batch norm averages over {part} images at a time, not over {config.batch_size}")
     keras.utils.set_random_seed(config.seed)
-    falling = keras.optimizers.schedules.CosineDecay(1.0, steps, alpha=preset.final_penalty)
     model = gan.GAN.from_preset(
         preset,
         config.image_shape,
@@ -324,7 +323,6 @@ def build(config, preset, steps, out):
         label_smoothing=config.label_smoothing,
         r1=config.r1,
         r2=config.r2,
-        penalty_schedule=falling if preset.final_penalty < 1 else None,
         ema_decay=config.ema_decay,
         accumulate=config.accumulate,
         augment=augment.augment if config.augment else None,

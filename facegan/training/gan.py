@@ -33,7 +33,6 @@ class GAN(backend.Step, keras.Model):
         r1, r2: weights of the penalties gamma / 2 · |gradient of D|² at real and at generated images (Mescheder et al.
             2018); the gradient is that of a logit with respect to its image.
         penalty_images: how many images of each kind, the first ones, the penalties are computed on.
-        penalty_schedule: a function of the number of the step that gives what r1 and r2 are multiplied by, or None.
         ema_decay: decay of the moving average; with 0 the averaged generator equals the generator.
         accumulate: in how many parts a batch is computed, one after the other, for batches larger than the memory; it
             divides the number of real images. Both networks are still updated by the gradients of the whole batch, so
@@ -61,7 +60,6 @@ class GAN(backend.Step, keras.Model):
         r1=0.0,
         r2=0.0,
         penalty_images=8,
-        penalty_schedule=None,
         ema_decay=0.995,
         accumulate=1,
         augment=None,
@@ -84,7 +82,6 @@ class GAN(backend.Step, keras.Model):
             raise ValueError(f"{loss} compares real with generated images, which an alternating update sees separately")
         self.r1, self.r2 = r1, r2
         self.penalty_images = penalty_images
-        self.penalty_schedule = penalty_schedule
         self.ema_decay = ema_decay
         self.accumulate = accumulate
         self.augment = augment
@@ -231,7 +228,7 @@ class GAN(backend.Step, keras.Model):
                 rows = part + self.accumulate * ops.arange(count)  # of the whole batch
                 chosen = ops.cast(rows < total, "float32") * self.accumulate / total
                 penalty += gamma / 2 * ops.sum(chosen * ops.sum(gradients**2, axis=(1, 2, 3)))
-        return penalty * self.penalty_schedule(self.optimizer.iterations) if self.penalty_schedule else penalty
+        return penalty
 
     def _generator_loss(self, generated_images, real_images):
         with _FrozenStatistics(self.discriminator):

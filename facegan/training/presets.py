@@ -54,8 +54,6 @@ class Preset:
         label_noise: the share of D's labels that are flipped, others in each step; only for the loss "bce".
         loss: see `gan.GAN`. r1, r2: weights of D's gradient penalties for images of `image_shape`; they are scaled with
             the number of pixels. penalty_images: how many images of each kind they are computed on.
-        final_penalty: the share of r1 and r2 that is left at the end of the run. They fall along half a cosine wave, as
-            in Huang et al. 2024, so that D, held back while G learns what faces are, then sees finer differences.
         mirror: whether half of the real images, chosen at random, are mirrored.
         learning_rate, beta_1, beta_2: Adam's.
         d_rate: the discriminator's learning rate as a multiple of the generator's (Heusel et al. 2017).
@@ -106,7 +104,6 @@ class Preset:
     r1: float = 0.0
     r2: float = 0.0
     penalty_images: int = 8
-    final_penalty: float = 1.0
     mirror: bool = False
     ema_decay: float = 0.995
     saved: Literal["trained", "average"] = "trained"
@@ -299,7 +296,7 @@ PRESETS = {
 
 # The smallest values of whole numbers that may be 0, and the largest of fields that are not shares of something.
 SMALLEST = {"modulation": 0, "d_hidden": 0}
-LARGEST = {"d_rate": 100.0, "final_penalty": 1.0, "label_noise": 0.5, "beta_1": 0.9999, "beta_2": 0.9999}
+LARGEST = {"d_rate": 100.0, "label_noise": 0.5, "beta_1": 0.9999, "beta_2": 0.9999}
 FLOAT_LIMIT = 0.99
 
 

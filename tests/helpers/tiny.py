@@ -40,7 +40,6 @@ TINY_RELATIVISTIC = dataclasses.replace(
     r1=1.0,
     r2=1.0,
     penalty_images=2,
-    final_penalty=0.1,
     mirror=True,
     d_dropout=0.0,
     modulation=3,

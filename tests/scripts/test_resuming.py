@@ -30,10 +30,9 @@ def test_asking_for_more_epochs_extends_a_run_as_if_it_had_never_ended(monkeypat
 
 @pytest.mark.parametrize("preset", ["tiny_halves", "tiny_relativistic"])
 def test_a_run_that_ended_within_an_epoch_resumes_as_if_it_had_never_ended(monkeypatch, tmp_path, dataset, preset):
-    constant = ("--set", "final_penalty=1.0")  # falling penalties depend on the length of the run
-    train(monkeypatch, dataset, tmp_path / "whole", *constant, preset=preset)
-    train(monkeypatch, dataset, tmp_path / "parts", *constant, "--steps", "7", preset=preset)
-    train(monkeypatch, dataset, tmp_path / "parts", *constant, preset=preset)
+    train(monkeypatch, dataset, tmp_path / "whole", preset=preset)
+    train(monkeypatch, dataset, tmp_path / "parts", "--steps", "7", preset=preset)
+    train(monkeypatch, dataset, tmp_path / "parts", preset=preset)
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
@@ -169,16 +168,15 @@ def test_other_settings_in_the_same_folder_are_refused_and_listed_and_nothing_is
     assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
 
 
-@pytest.mark.parametrize("preset, falling", [("tiny", ("--lr-decay", "0.5")), ("tiny_relativistic", ())])
-def test_extending_a_run_whose_rates_or_penalties_fall_prints_that_they_follow(
-    monkeypatch, tmp_path, dataset, capsys, preset, falling
+def test_extending_a_run_whose_learning_rate_decays_prints_that_the_rate_follows(
+    monkeypatch, tmp_path, dataset, capsys
 ):
     out = tmp_path / "run"
-    assert train(monkeypatch, dataset, out, "--steps", "4", *falling, preset=preset) == 0
-    assert train(monkeypatch, dataset, out, "--steps", "4", *falling, preset=preset) == 0
-    assert "follow the new length" not in capsys.readouterr().out
-    assert train(monkeypatch, dataset, out, "--steps", "6", *falling, preset=preset) == 0
-    assert "learning rates and penalties follow the new length" in capsys.readouterr().out
+    assert train(monkeypatch, dataset, out, "--steps", "4", "--lr-decay", "0.5") == 0
+    assert train(monkeypatch, dataset, out, "--steps", "4", "--lr-decay", "0.5") == 0
+    assert "learning rate follows" not in capsys.readouterr().out
+    assert train(monkeypatch, dataset, out, "--steps", "6", "--lr-decay", "0.5") == 0
+    assert "learning rate follows the new length" in capsys.readouterr().out
 
 
 def test_a_state_continues_only_under_its_own_settings_whatever_became_of_the_config(

@@ -234,17 +234,6 @@ def test_a_gradient_penalty_flattens_the_discriminator_at_its_own_kind_of_images
     assert slope(40.0) < 0.5 * slope(0.0)
 
 
-def test_penalties_are_multiplied_by_their_schedule_at_the_number_of_the_step():
-    found = []
-    for weight, schedule in ((1.0, None), (2.0, lambda step: keras.ops.cast(step, "float32") / 10)):
-        model = make(dataclasses.replace(RELATIVISTIC, r1=weight, r2=weight), penalty_schedule=schedule)
-        model.optimizer.iterations.assign(5)
-        fit(model, batch()[:2])
-        found.append(weights(model.discriminator))
-    for plain, scheduled in zip(*found, strict=True):
-        np.testing.assert_allclose(scheduled, plain, rtol=1e-5, atol=1e-7)
-
-
 def test_the_gradient_of_a_logit_is_its_slope_along_the_image():
     model = make(RELATIVISTIC)
     images = keras.ops.convert_to_tensor(tiny.blobs(2).astype("float32") / 255)
