@@ -84,7 +84,10 @@ def run(options, preset, device, precision):
         if config.lr_decay and {"epochs", "steps"} & set(differing):
             print("note: the learning rate follows the new length of the run")
         with named_network_limits(config):
-            gan = build(config, preset, schedule.total, out)
+            gan = build(config, preset, schedule.total)
+        # A resumed run takes its weights from its state, and these files may be gone by now.
+        if config.init_from and not checkpoints.has_state(out):
+            load_weights(gan, config.init_from)
         stream = batches.Batches(
             pixels,
             rows,
@@ -302,9 +305,9 @@ def plan(options, preset, count):
     return loop.Schedule(total, steps_per_pass, save_every * steps_per_pass)
 
 
-def build(config, preset, steps, out):
-    """The compiled GAN, with fresh weights or those of --init-from."""
-    from facegan.training import augment, checkpoints, gan, loop
+def build(config, preset, steps):
+    """The compiled GAN, with fresh weights."""
+    from facegan.training import augment, gan, loop
 
     import keras
 
@@ -328,9 +331,6 @@ def build(config, preset, steps, out):
         augment=augment.augment if config.augment else None,
         seed=config.seed,
     )
-    # A resumed run takes its weights from its state, and these files may be gone by now.
-    if config.init_from and not checkpoints.has_state(out):
-        load_weights(model, config.init_from)
     rates = config.learning_rate * preset.d_rate, config.learning_rate
     if config.lr_decay:
         updates = steps * preset.d_updates, steps
