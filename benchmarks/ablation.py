@@ -16,8 +16,13 @@ from facegan.common import cli
 
 
 def main():
-    cli.import_keras()
-    normalise()
+    build = train_gan.build
+
+    def build_normalised(*arguments):
+        normalise()
+        return build(*arguments)
+
+    train_gan.build = build_normalised
     return train_gan.main()
 
 

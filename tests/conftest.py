@@ -4,11 +4,14 @@ import os
 
 import pytest
 
-# Before TensorFlow or JAX is imported: quiet, with the convolutions that the scripts use, and the CPU only. Compiling a
-# training step for JAX without optimising it takes two fifths of the time.
+# Before TensorFlow or JAX is imported: quiet, with the convolutions that the scripts use, and the CPU only. Nets so
+# small gain nothing by a second thread, and tests run two at a time. Compiling a training step for JAX without
+# optimising it takes two fifths of the time.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 

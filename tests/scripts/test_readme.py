@@ -82,7 +82,7 @@ def test_the_way_from_photographs_to_arithmetic_runs_as_printed(tmp_path):
     blocks = map(commands_in, text_of(ROOT / "README.md").split("```")[1::2])
     for script, arguments in next(block for block in blocks if block and block[0][0] == "prepare_faces.py"):
         if script == "train_gan.py":
-            arguments += ["--steps", "2", "--batch-size", "4", "--no-quality"]
+            arguments += ["--steps", "2", "--save-every", "2", "--batch-size", "4", "--no-quality"]
         result = subprocess.run(
             [sys.executable, str(ROOT / script), *arguments], cwd=tmp_path, capture_output=True, text=True
         )

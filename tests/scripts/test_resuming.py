@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,26 +22,37 @@ from PIL import Image
 from short_runs import FAST, assert_same_run, train
 
 
-def test_asking_for_more_epochs_extends_a_run_as_if_it_had_never_ended(monkeypatch, tmp_path, dataset):
-    train(monkeypatch, dataset, tmp_path / "whole", preset="tiny_batch_norm")
-    train(monkeypatch, dataset, tmp_path / "parts", "--epochs", "1", preset="tiny_batch_norm")
-    train(monkeypatch, dataset, tmp_path / "parts", preset="tiny_batch_norm")
-    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+@pytest.fixture(scope="module")
+def first_epoch(tmp_path_factory):
+    """The folder of a run of one epoch on the data of `dataset`."""
+    folder = tmp_path_factory.mktemp("first_epoch")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        assert train(monkeypatch, tiny.save_blobs(folder / "faces.npz"), folder / "run", "--epochs", "1") == 0
+    return folder / "run"
 
 
-@pytest.mark.parametrize("preset", ["tiny_halves", "tiny_relativistic"])
-def test_a_run_that_ended_within_an_epoch_resumes_as_if_it_had_never_ended(monkeypatch, tmp_path, dataset, preset):
+@pytest.fixture
+def begun(first_epoch, tmp_path):
+    """The folder of such a run of the test's own."""
+    return shutil.copytree(first_epoch, tmp_path / "begun")
+
+
+@pytest.mark.parametrize(
+    ("preset", "first"), [("tiny_batch_norm", ("--epochs", "1")), ("tiny_relativistic", ("--steps", "7"))]
+)
+def test_a_run_that_ended_after_or_within_an_epoch_is_extended_as_if_it_had_never_ended(
+    monkeypatch, tmp_path, dataset, preset, first
+):
     train(monkeypatch, dataset, tmp_path / "whole", preset=preset)
-    train(monkeypatch, dataset, tmp_path / "parts", "--steps", "7", preset=preset)
+    train(monkeypatch, dataset, tmp_path / "parts", *first, preset=preset)
     train(monkeypatch, dataset, tmp_path / "parts", preset=preset)
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_a_finished_run_trains_nothing_when_asked_again(monkeypatch, tmp_path, dataset, capsys):
-    train(monkeypatch, dataset, tmp_path / "run", "--epochs", "1")
-    before = (tmp_path / "run" / "state.npz").read_bytes()
-    assert train(monkeypatch, dataset, tmp_path / "run", "--epochs", "1") == 0
-    assert (tmp_path / "run" / "state.npz").read_bytes() == before
+def test_a_finished_run_trains_nothing_when_asked_again(monkeypatch, begun, dataset, capsys):
+    before = (begun / "state.npz").read_bytes()
+    assert train(monkeypatch, dataset, begun, "--epochs", "1") == 0
+    assert (begun / "state.npz").read_bytes() == before
     assert "done: 5 steps" in capsys.readouterr().out
 
 
@@ -55,11 +67,13 @@ def test_a_run_asked_for_fewer_steps_than_it_has_is_left_unchanged(monkeypatch, 
     assert {path: path.read_bytes() for path in out.iterdir() if path.is_file()} == before
 
 
-@pytest.mark.parametrize(("when", "options"), [(signal.SIGINT, ()), (signal.SIGTERM, ("--lr-decay", "0.8"))])
+@pytest.mark.parametrize(
+    ("when", "preset", "options"), [(signal.SIGINT, "tiny_halves", ()), (signal.SIGTERM, "tiny", ("--lr-decay", "0.8"))]
+)
 def test_ctrl_c_and_sigterm_save_say_how_to_go_on_and_lose_nothing(
-    monkeypatch, tmp_path, dataset, capsys, when, options
+    monkeypatch, tmp_path, dataset, capsys, when, preset, options
 ):
-    train(monkeypatch, dataset, tmp_path / "whole", *options)
+    train(monkeypatch, dataset, tmp_path / "whole", *options, preset=preset)
     observe = recorder.collapse.Watch.observe
 
     def interrupt(watch, step, numbers):
@@ -68,24 +82,22 @@ def test_ctrl_c_and_sigterm_save_say_how_to_go_on_and_lose_nothing(
         return observe(watch, step, numbers)
 
     monkeypatch.setattr(recorder.collapse.Watch, "observe", interrupt)
-    assert train(monkeypatch, dataset, tmp_path / "parts", *options) == 128 + when
+    assert train(monkeypatch, dataset, tmp_path / "parts", *options, preset=preset) == 128 + when
     assert "run the same command to resume" in capsys.readouterr().err
     monkeypatch.setattr(recorder.collapse.Watch, "observe", observe)
-    assert train(monkeypatch, dataset, tmp_path / "parts", *options) == 0
+    assert train(monkeypatch, dataset, tmp_path / "parts", *options, preset=preset) == 0
     assert "resuming at step 8 of 15" in capsys.readouterr().out
     assert_same_run(tmp_path / "whole", tmp_path / "parts")
 
 
-def test_a_run_from_before_its_preset_had_some_field_resumes_and_its_animation_too(monkeypatch, tmp_path, dataset):
-    out = tmp_path / "run"
-    train(monkeypatch, dataset, out, "--epochs", "1")
-    config = json.loads((out / "config.json").read_text())
+def test_a_run_from_before_its_preset_had_some_field_resumes_and_its_animation_too(monkeypatch, begun, dataset):
+    config = json.loads((begun / "config.json").read_text())
     for name in ("plot_side", "initializer"):
         del config["preset_row"][name]
-    (out / "config.json").write_text(json.dumps(config))
-    Image.new("RGB", (30, 30)).save(out / "generated_plot_e000.png")  # as of a grid with other sides
-    assert train(monkeypatch, dataset, out, "--epochs", "2") == 0
-    with Image.open(out / "progress.gif") as gif:
+    (begun / "config.json").write_text(json.dumps(config))
+    Image.new("RGB", (30, 30)).save(begun / "generated_plot_e000.png")  # as of a grid with other sides
+    assert train(monkeypatch, dataset, begun, "--epochs", "2") == 0
+    with Image.open(begun / "progress.gif") as gif:
         assert gif.n_frames == 2
 
 
@@ -132,16 +144,14 @@ def test_steps_that_are_counted_keep_their_means_when_the_log_interval_changes(m
 
 
 def test_a_second_process_in_the_same_folder_is_refused_and_the_first_is_left_alone(
-    monkeypatch, tmp_path, dataset, capsys
+    monkeypatch, begun, dataset, capsys
 ):
-    out = tmp_path / "run"
-    train(monkeypatch, dataset, out, "--epochs", "1")
-    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
-    with files.lock(out):
-        assert train(monkeypatch, dataset, out) == 2
+    before = {path.name: path.stat().st_mtime_ns for path in begun.iterdir()}
+    with files.lock(begun):
+        assert train(monkeypatch, dataset, begun) == 2
     assert capsys.readouterr().err.endswith("is in use by another process; wait for it or name another\n")
-    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
-    assert train(monkeypatch, dataset, out) == 0
+    assert {path.name: path.stat().st_mtime_ns for path in begun.iterdir()} == before
+    assert train(monkeypatch, dataset, begun) == 0
 
 
 def test_a_best_figure_from_before_figures_changed_is_forgotten():
@@ -153,19 +163,17 @@ def test_a_best_figure_from_before_figures_changed_is_forgotten():
 
 
 def test_other_settings_in_the_same_folder_are_refused_and_listed_and_nothing_is_touched(
-    monkeypatch, tmp_path, dataset, capsys
+    monkeypatch, tmp_path, begun, dataset, capsys
 ):
-    out = tmp_path / "run"
-    train(monkeypatch, dataset, out, "--epochs", "1")
-    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
-    assert train(monkeypatch, dataset, out, "--batch-size", "4", "--seed", "5") == 2
+    before = {path.name: path.stat().st_mtime_ns for path in begun.iterdir()}
+    assert train(monkeypatch, dataset, begun, "--batch-size", "4", "--seed", "5") == 2
     assert "batch_size was 8, is 4; seed was 0, is 5" in capsys.readouterr().err
-    assert train(monkeypatch, dataset, out, "--precision", "mixed_float16") == 2
+    assert train(monkeypatch, dataset, begun, "--precision", "mixed_float16") == 2
     assert "precision was float32, is mixed_float16" in capsys.readouterr().err
     other = tiny.save_blobs(tmp_path / "other.npz", seed=1)
-    assert train(monkeypatch, other, out) == 2
+    assert train(monkeypatch, other, begun) == 2
     assert "fingerprint was" in capsys.readouterr().err
-    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
+    assert {path.name: path.stat().st_mtime_ns for path in begun.iterdir()} == before
 
 
 def test_extending_a_run_whose_learning_rate_decays_prints_that_the_rate_follows(
@@ -180,17 +188,15 @@ def test_extending_a_run_whose_learning_rate_decays_prints_that_the_rate_follows
 
 
 def test_a_state_continues_only_under_its_own_settings_whatever_became_of_the_config(
-    monkeypatch, tmp_path, dataset, capsys
+    monkeypatch, begun, dataset, capsys
 ):
-    out = tmp_path / "run"
-    train(monkeypatch, dataset, out, "--epochs", "1")
-    (out / "config.json").unlink()
-    assert train(monkeypatch, dataset, out, "--seed", "5") == 2
+    (begun / "config.json").unlink()
+    assert train(monkeypatch, dataset, begun, "--seed", "5") == 2
     assert "seed was 0, is 5" in capsys.readouterr().err
-    (out / "config.json").write_text("of another run")
-    assert train(monkeypatch, dataset, out, "--epochs", "2") == 0
+    (begun / "config.json").write_text("of another run")
+    assert train(monkeypatch, dataset, begun, "--epochs", "2") == 0
     assert "resuming at step 5 of 10" in capsys.readouterr().out
-    assert json.loads((out / "config.json").read_text())["epochs"] == 2
+    assert json.loads((begun / "config.json").read_text())["epochs"] == 2
 
 
 def test_a_damaged_run_folder_resumes_and_says_what_is_left_out(monkeypatch, tmp_path, dataset, capsys):

@@ -160,11 +160,12 @@ def test_steps_number_the_files_of_a_preset_that_counts_them(monkeypatch, tmp_pa
     assert generators.load_generator(tmp_path / "run").latent_prior == "uniform"
 
 
-def test_training_starts_from_existing_files(monkeypatch, tmp_path, dataset):
+def test_training_starts_from_existing_files(monkeypatch, tmp_path, dataset, capsys):
     train(monkeypatch, dataset, tmp_path / "first", "--epochs", "1", "--ema-decay", "0")
     start = [tmp_path / "first" / f"{kind}_model_001.h5" for kind in ("generator", "discriminator")]
     frozen = ("--learning-rate", "1e-30", "--epochs", "1", "--ema-decay", "0", "--seed", "9")
     assert train(monkeypatch, dataset, tmp_path / "second", *frozen, "--init-from", *start) == 0
+    assert "names no discriminator" not in capsys.readouterr().out
     before, after = arrays(tmp_path / "first" / "state.npz"), arrays(tmp_path / "second" / "state.npz")
     networks = [name for name, value in before.items() if value.ndim == 4]
     assert networks
@@ -175,12 +176,13 @@ def test_training_starts_from_existing_files(monkeypatch, tmp_path, dataset):
     )
 
 
-def test_colour_blur_can_be_added_to_a_saved_generator(monkeypatch, tmp_path, dataset):
+def test_colour_blur_can_be_added_to_a_saved_generator(monkeypatch, tmp_path, dataset, capsys):
     plain, blurred = tmp_path / "plain", tmp_path / "blurred"
     train(monkeypatch, dataset, plain, "--epochs", "1")
     start = plain / "generator_model_001.h5"
     frozen = ("--learning-rate", "1e-30", "--epochs", "1", "--set", "colour_blur=True", "--init-from", start)
     assert train(monkeypatch, dataset, blurred, *frozen) == 0
+    assert "note: --init-from names no discriminator" in capsys.readouterr().out
     before, after = (generators.load_generator(run / "generator_model_001.h5") for run in (plain, blurred))
     faces = [generator.draw(generator.latents_of(range(1, 5))).astype(float) for generator in (before, after)]
     rough = [np.abs(np.diff(pixels - pixels.mean(-1, keepdims=True), axis=2)).mean() for pixels in faces]
