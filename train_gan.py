@@ -88,6 +88,8 @@ def run(options, preset, device, precision):
         # A resumed run takes its weights from its state, and these files may be gone by now.
         if config.init_from and not checkpoints.has_state(out):
             load_weights(gan, config.init_from)
+            if len(config.init_from) == 1:
+                print("note: --init-from names no discriminator: a new one often fails beside a trained generator")
         stream = batches.Batches(
             pixels,
             rows,
