@@ -309,7 +309,7 @@ def plan(options, preset, count):
 
 def build(config, preset, steps):
     """The compiled GAN, with fresh weights."""
-    from facegan.training import augment, gan, loop
+    from facegan.training import augment, gan, optimizers
 
     import keras
 
@@ -336,11 +336,15 @@ def build(config, preset, steps):
     rates = config.learning_rate * preset.d_rate, config.learning_rate
     if config.lr_decay:
         updates = steps * preset.d_updates, steps
-        rates = [loop.LearningRateDecay(*pair, config.lr_decay) for pair in zip(rates, updates, strict=True)]
-    optimizers = [keras.optimizers.Adam(rate, beta_1=preset.beta_1, beta_2=preset.beta_2) for rate in rates]
+        rates = [optimizers.LearningRateDecay(*pair, config.lr_decay) for pair in zip(rates, updates, strict=True)]
+    betas = {"beta_1": preset.beta_1, "beta_2": preset.beta_2}
+    if preset.update_clip:
+        both = [optimizers.ClippedAdam(rate, **betas, update_clip=preset.update_clip) for rate in rates]
+    else:
+        both = [keras.optimizers.Adam(rate, **betas) for rate in rates]
     if config.precision == "mixed_float16":
-        optimizers = [keras.optimizers.LossScaleOptimizer(optimizer) for optimizer in optimizers]
-    model.compile(*optimizers, jit_compile=config.xla)
+        both = [keras.optimizers.LossScaleOptimizer(optimizer) for optimizer in both]
+    model.compile(*both, jit_compile=config.xla)
     return model
 
 

@@ -9,9 +9,6 @@ import sys
 from facegan.common.cli import Terminated
 from facegan.training import recorder as recording
 
-import keras
-from keras import ops
-
 
 class OutOfMemoryError(ValueError):
     """There is not enough memory for a training step."""
@@ -48,33 +45,6 @@ class Schedule:
     def step_of(self, path):
         """The step at which a file with such a number was saved, or the last step of its epoch."""
         return int(path.stem.rsplit("_", 1)[1].removeprefix("e")) * (1 if self.by_steps else self.epoch)
-
-
-class LearningRateDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """A learning rate that is constant and then falls linearly, reaching 0 after the run's last update.
-
-    At a constant rate, the noise of large steps keeps a GAN from its best: the two networks circle each other. Language
-    models are also trained with ever smaller steps at the end (Hu et al. 2024, "MiniCPM", section 4). The rate depends
-    only on the number of the update, so a resumed run needs no memory of it.
-
-    Args:
-        rate: the initial rate.
-        updates: how often the optimizer updates its network in the whole run.
-        share: the last part of the run, 0 to 1, over which the rate falls.
-    """
-
-    def __init__(self, rate, updates, share):
-        self.rate = rate
-        self.updates = updates
-        self.share = share
-
-    def __call__(self, update):
-        """The rate of an update, numbered from 0."""
-        left = self.updates - ops.cast(update, "float32")
-        return self.rate * ops.clip(left / (self.updates * self.share), 0.0, 1.0)
-
-    def get_config(self):
-        return {"rate": self.rate, "updates": self.updates, "share": self.share}
 
 
 def train(gan, batches, schedule, writer, *, on_collapse="warn", save_minutes=5.0):

@@ -55,9 +55,10 @@ class Preset:
         loss: see `gan.GAN`. r1, r2: weights of D's gradient penalties for images of `image_shape`; they are scaled with
             the number of pixels. penalty_images: how many images of each kind they are computed on.
         mirror: whether half of the real images, chosen at random, are mirrored.
-        learning_rate, beta_1, beta_2: Adam's.
+        learning_rate, beta_1, beta_2: Adam's. update_clip: the largest size of its updates, see
+            `optimizers.ClippedAdam`, or 0 for any.
         d_rate: the discriminator's learning rate as a multiple of the generator's (Heusel et al. 2017).
-        lr_decay: the last share of a run, over which both learning rates fall to 0, see `loop.LearningRateDecay`.
+        lr_decay: the last share of a run, over which both learning rates fall to 0, see `optimizers.LearningRateDecay`.
         ema_decay: decay of the exponential moving average of the generator's weights; with 0 there is no average.
         saved: which weights `generator_model_*.h5` and the pictures have: "average", or "trained", as in the tutorials;
             then the average is saved beside it as `generator_average_*.h5`.
@@ -112,6 +113,7 @@ class Preset:
     lr_decay: float = 0.0
     beta_1: float = 0.5
     beta_2: float = 0.999
+    update_clip: float = 0.0
     plot_side: int = 7
     accuracy_images: int = 100
 
@@ -157,6 +159,7 @@ _FACES32 = Preset(
     learning_rate=0.0005,
     lr_decay=0.3,
     beta_1=0.0,
+    update_clip=2.0,
 )
 
 PRESETS = {
@@ -296,7 +299,7 @@ PRESETS = {
 
 # The smallest values of whole numbers that may be 0, and the largest of fields that are not shares of something.
 SMALLEST = {"modulation": 0, "d_hidden": 0}
-LARGEST = {"d_rate": 100.0, "label_noise": 0.5, "beta_1": 0.9999, "beta_2": 0.9999}
+LARGEST = {"d_rate": 100.0, "update_clip": 1000.0, "label_noise": 0.5, "beta_1": 0.9999, "beta_2": 0.9999}
 FLOAT_LIMIT = 0.99
 
 

@@ -16,7 +16,7 @@ NAME = "config.json"
 MAY_DIFFER = ("data", "epochs", "steps", "save_every", "save_minutes", "on_collapse", "quality", "held_out_rows")
 # What is shown, not what is learned.
 MAY_DIFFER += tuple(f"preset {name}" for name in ("saved", "inverted", "plot_side", "accuracy_images"))
-NOTED = ("precision", "accumulate", "device", "xla", "backend", "versions")
+NOTED = ("precision", "accumulate", "device", "xla", "backend", "versions", "preset update_clip")
 # Where a process of several runs and finds its data; the data set's fingerprint must still be the same.
 OF_ONE_PROCESS = ("data", "device", "versions", "held_out_rows")
 # What a run did whose config.json was written before there was the setting or the preset had the field.
@@ -128,11 +128,11 @@ def check_same_run(folder, config):
     try:
         # The state's own settings count: config.json may be lost, or another run's.
         saved = checkpoints.saved_settings(folder) or json.loads((Path(folder) / NAME).read_text(encoding="utf-8"))
-        before = _flat(saved)
+        before = BEFORE | _flat(saved)
     except (ValueError, TypeError, KeyError, AttributeError, OSError):
         raise ValueError(f"{folder}: holds a run whose {NAME} cannot be read; name another folder") from None
     now = _flat(dataclasses.asdict(config))
-    differing = [name for name in now if before.get(name, BEFORE.get(name)) != now[name]]
+    differing = [name for name in now if before.get(name) != now[name]]
     refused = [name for name in differing if name not in MAY_DIFFER + NOTED]
     if "precision" in differing and "mixed_float16" in (before.get("precision"), now["precision"]):
         refused.append("precision")  # under mixed_float16 the optimizers' state includes a loss scale
