@@ -10,15 +10,19 @@ MEMORY = 0.98
 # nothing.
 WARM_UP = 500
 D_LOSS_MARGIN = 0.05
+# Of both of D's losses together: guessing costs 1.4, with the hinge loss 2.
+D_LOSS_LIMIT = 10.0
 DIVERSITY_FLOOR = 0.1
 
 NOT_FINITE = "not finite"
 OVERPOWERED = "discriminator overpowers"
 MODE_COLLAPSE = "mode collapse"
+DIVERGED = "diverged"
 SENTENCES = {
     OVERPOWERED: "the discriminator overpowers the generator (both of its losses are close to 0, so the generator "
     "learns nothing; with cross-entropy, 0.5 to 0.8 each is healthy, and 0.5 to 2 for the generator)",
     MODE_COLLAPSE: "mode collapse (the generated images are nearly all the same)",
+    DIVERGED: "the training has diverged (the discriminator's losses are many times those of guessing, 0.7 each)",
 }
 
 
@@ -84,8 +88,12 @@ class Watch:
         if step <= WARM_UP:
             return None
         d_loss = averages["d_loss_real"] + averages["d_loss_generated"]
-        overpowered = self._rule(OVERPOWERED, step, d_loss < self.d_loss_floor + D_LOSS_MARGIN)
-        return overpowered or self._rule(MODE_COLLAPSE, step, averages["batch_diversity"] < DIVERSITY_FLOOR)
+        rules = {
+            OVERPOWERED: d_loss < self.d_loss_floor + D_LOSS_MARGIN,
+            MODE_COLLAPSE: averages["batch_diversity"] < DIVERSITY_FLOOR,
+            DIVERGED: d_loss > D_LOSS_LIMIT,
+        }
+        return next(filter(None, (self._rule(kind, step, holds) for kind, holds in rules.items())), None)
 
     def _rule(self, kind, step, holds):
         if not holds:

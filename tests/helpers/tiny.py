@@ -45,6 +45,7 @@ TINY_RELATIVISTIC = dataclasses.replace(
     modulation=3,
     d_hidden=4,
     blur=True,
+    update_clip=2.0,
 )
 TINY_STEPS = dataclasses.replace(TINY, epochs=None, steps=20, save_every=10, latent_prior="uniform")
 ROWS = {

@@ -101,6 +101,12 @@ def test_a_run_from_before_its_preset_had_some_field_resumes_and_its_animation_t
         assert gif.n_frames == 2
 
 
+def test_a_run_from_before_updates_were_clipped_resumes_with_a_note(monkeypatch, begun, dataset, capsys):
+    assert train(monkeypatch, dataset, begun, "--epochs", "1", "--set", "update_clip=2") == 0
+    printed = capsys.readouterr().out
+    assert "note: preset update_clip was 0.0, is 2.0: the run resumes" in printed and "done: 5 steps" in printed
+
+
 @pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(monkeypatch, tmp_path, dataset):
     options = ("--preset", "tiny_batch_norm", *FAST, "--epochs", "40", "--save-every", "2", "--augment")

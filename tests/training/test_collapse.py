@@ -44,6 +44,16 @@ def test_a_generator_that_draws_one_image_is_reported():
     assert 1001 < finding.since < 1200
 
 
+def test_losses_that_stay_far_above_those_of_guessing_are_reported_with_the_step_of_the_first():
+    watch = collapse.Watch()
+    see(watch, 1, 1000)
+    assert see(watch, 1001, 1010, d_loss_real=3.0, d_loss_generated=3.0) == []
+    assert see(watch, 1011, 1012, d_loss_real=30_000.0, d_loss_generated=30_000.0) == []
+    assert watch.suspect
+    (finding,) = see(watch, 1013, 2000, d_loss_real=2.0, d_loss_generated=2.0)
+    assert (finding.kind, finding.since) == ("diverged", 1011)
+
+
 def test_a_short_dip_and_the_first_steps_prove_nothing():
     watch = collapse.Watch()
     assert see(watch, 1, 150, batch_diversity=0.0, d_loss_real=0.0, d_loss_generated=0.0) == []

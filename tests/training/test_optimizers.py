@@ -1,10 +1,43 @@
-"""The learning rate stays as it is, then falls to nothing with the run's last step, for both networks."""
+"""No update is too large; the learning rate stays as it is, then falls to nothing with the run's last step."""
 
-from facegan.training import loop, recorder
+from facegan.training import loop, optimizers, recorder
 
+import keras
 import numpy as np
 import pytest
 from short_runs import train
+
+
+def positions(optimizer, gradients):
+    """Where a variable of 1,000 numbers that begins at 0 is after each gradient."""
+    variable = keras.Variable(np.zeros(1000, "float32"))
+    optimizer.build([variable])
+    for gradient in gradients:
+        optimizer.apply([keras.ops.convert_to_tensor(gradient.astype("float32"))], [variable])
+        yield variable.numpy().copy()
+
+
+def test_a_gradient_that_suddenly_grows_moves_no_weight_much_further_than_others():
+    calm = np.random.RandomState(0).standard_normal((300, 1000))
+    gradients = [*calm, 100 * calm[0], 100 * calm[1]]
+    sizes = []
+    for optimizer in (
+        keras.optimizers.Adam(0.01, beta_1=0.0),
+        optimizers.ClippedAdam(0.01, beta_1=0.0, update_clip=2.0),
+    ):
+        before, *after = list(positions(optimizer, gradients))[-3:]
+        sizes.append([np.sqrt(np.square(move).mean()) / 0.01 for move in (after[0] - before, after[1] - after[0])])
+    assert min(sizes[0]) > 5
+    np.testing.assert_allclose(sizes[1], 2.0, rtol=0.01)
+
+
+def test_gradients_that_do_not_grow_are_followed_as_adam_follows_them():
+    gradients = np.random.RandomState(0).standard_normal((50, 1000)) * np.geomspace(1, 0.01, 50)[:, None]
+    moves = [
+        list(positions(optimizer, gradients))
+        for optimizer in (keras.optimizers.Adam(0.01), optimizers.ClippedAdam(0.01, update_clip=2.0))
+    ]
+    np.testing.assert_array_equal(*moves)
 
 
 def rates(schedule, updates):
@@ -12,12 +45,14 @@ def rates(schedule, updates):
 
 
 def test_the_rate_stays_and_then_falls_in_equal_parts_to_end_with_the_last_update():
-    schedule = loop.LearningRateDecay(0.5, updates=10, share=0.4)
+    schedule = optimizers.LearningRateDecay(0.5, updates=10, share=0.4)
     np.testing.assert_allclose(rates(schedule, 10), [0.5] * 7 + [0.375, 0.25, 0.125], rtol=1e-6)
 
 
 def test_a_share_of_one_falls_from_the_first_update_on():
-    np.testing.assert_allclose(rates(loop.LearningRateDecay(1.0, updates=4, share=1.0), 4), [1.0, 0.75, 0.5, 0.25])
+    np.testing.assert_allclose(
+        rates(optimizers.LearningRateDecay(1.0, updates=4, share=1.0), 4), [1.0, 0.75, 0.5, 0.25]
+    )
 
 
 @pytest.mark.parametrize("preset", ["tiny", "tiny_halves"])
