@@ -110,7 +110,7 @@ def resolve(options, preset, *, device, precision, image_shape, fingerprint, hel
 
 
 def check_same_run(folder, config):
-    """Refuse to mix two runs in one folder, and print the differences that are allowed but change the last bits.
+    """Refuse to mix two runs in one folder, and print the differences that are allowed but change the result.
 
     A folder without a state holds no run yet: a command that ran out of memory may try again with a smaller batch.
 
@@ -141,7 +141,7 @@ def check_same_run(folder, config):
         raise ValueError(f"{folder}: holds a run with other settings ({listed}); name another folder")
     for name in NOTED:
         if name in differing:
-            print(f"note: {name} was {before.get(name)}, is {now[name]}: the run resumes, but its last bits may differ")
+            print(f"note: {name} was {before.get(name)}, is {now[name]}: the run resumes, but its result may differ")
     return differing
 
 
