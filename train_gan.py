@@ -31,7 +31,8 @@ REMEDIES = {
     "discriminator overpowers": "try a lower --learning-rate, a larger --r1, --augment for a small data set, "
     "or with --loss bce --label-smoothing 0.1",
     "mode collapse": "try another --seed, a lower --learning-rate, --augment, or a larger --latent-dim if it is small",
-    "diverged": "begin anew with --on-collapse restore, a lower --learning-rate, or --set update_clip=2",
+    "diverged": "run it again with --on-collapse restore, which goes back to an earlier state, or begin anew with "
+    "a lower --learning-rate or --set update_clip=2",
 }
 
 

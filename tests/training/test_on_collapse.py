@@ -71,6 +71,17 @@ def test_a_state_saved_while_suspect_never_replaces_a_good_one(monkeypatch, tmp_
     assert "went back 3 times already" in printed.err
 
 
+def test_a_run_that_only_warned_goes_back_when_it_is_resumed_with_restore(monkeypatch, tmp_path, dataset, capsys):
+    # From step 8 on, any diversity counts as mode collapse, which is certain after three more steps.
+    for name, value in {"WARM_UP": 7, "PATIENCE": 3, "DIVERSITY_FLOOR": np.inf}.items():
+        monkeypatch.setattr(recorder.collapse, name, value)
+    assert train(monkeypatch, dataset, tmp_path / "run") == 0
+    assert "since step 8: mode collapse" in capsys.readouterr().err
+    assert train(monkeypatch, dataset, tmp_path / "run", "--on-collapse", "restore", "--epochs", "6") == 3
+    resumed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("resuming")]
+    assert resumed == ["resuming at step 15 of 30", *["resuming at step 5 of 30"] * recorder.MOST_RESTARTS]
+
+
 def test_restore_gives_up_after_three_times(monkeypatch, tmp_path, dataset):
     monkeypatch.setattr(
         recorder.collapse.Watch,
