@@ -31,8 +31,7 @@ REMEDIES = {
     "discriminator overpowers": "try a lower --learning-rate, a larger --r1, --augment for a small data set, "
     "or with --loss bce --label-smoothing 0.1",
     "mode collapse": "try another --seed, a lower --learning-rate, --augment, or a larger --latent-dim if it is small",
-    "diverged": "run it again with --on-collapse restore, which goes back to an earlier state, or begin anew with "
-    "a lower --learning-rate or --set update_clip=2",
+    "diverged": "begin anew with a lower --learning-rate or --set update_clip=2",
 }
 
 

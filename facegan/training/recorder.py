@@ -189,9 +189,10 @@ class Recorder(keras.callbacks.Callback):
 
     def report(self, finding):
         """Warn of a failure; raise it unless the run only warns. Nothing can be learned after NaN."""
-        self.writer.warn(finding)
+        goes_on = self.only_warn and finding.kind != collapse.NOT_FINITE
+        self.writer.warn(finding, goes_on)
         self.progress.collapses.append(finding.kind)
-        if not self.only_warn or finding.kind == collapse.NOT_FINITE:
+        if not goes_on:
             self.log_epoch(self.progress.means())
             raise CollapseError(finding)
 

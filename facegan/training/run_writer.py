@@ -87,12 +87,15 @@ class RunWriter:
         numbers = {name: row.get(name) for name in (*logs.NUMBERS, *self.figures)}
         self.tensorboard.scalars(row["step"], {f"epoch/{name}": value for name, value in numbers.items()})
 
-    def warn(self, finding):
-        """Print a failure, the last generator saved before it, and a remedy."""
+    def warn(self, finding, goes_on):
+        """Print a failure, the last generator saved before it, a remedy, and what else helps if the run goes on."""
         saved = [path for path in generators.checkpoints(self.folder) if self.schedule.step_of(path) < finding.since]
         good = f"{saved[-1].name} was saved before that" if saved else "no generator was saved before that"
         remedy = f"; {self.remedies[finding.kind]}" if finding.kind in self.remedies else ""
-        print(f"\nwarning: {finding.sentence}; {good}{remedy}", file=sys.stderr, flush=True)
+        back = ""
+        if goes_on and checkpoints.has_state(self.folder):
+            back = "; the run goes on; with --on-collapse restore, the same command goes back to an earlier state"
+        print(f"\nwarning: {finding.sentence}; {good}{remedy}{back}", file=sys.stderr, flush=True)
 
     def draw_start(self, gan):
         """Draw the images of a generator that has not been trained yet."""

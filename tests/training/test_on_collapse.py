@@ -76,10 +76,20 @@ def test_a_run_that_only_warned_goes_back_when_it_is_resumed_with_restore(monkey
     for name, value in {"WARM_UP": 7, "PATIENCE": 3, "DIVERSITY_FLOOR": np.inf}.items():
         monkeypatch.setattr(recorder.collapse, name, value)
     assert train(monkeypatch, dataset, tmp_path / "run") == 0
-    assert "since step 8: mode collapse" in capsys.readouterr().err
+    assert "the run goes on; with --on-collapse restore, the same command goes back" in capsys.readouterr().err
     assert train(monkeypatch, dataset, tmp_path / "run", "--on-collapse", "restore", "--epochs", "6") == 3
-    resumed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("resuming")]
+    printed = capsys.readouterr()
+    assert "goes on" not in printed.err
+    resumed = [line for line in printed.out.splitlines() if line.startswith("resuming")]
     assert resumed == ["resuming at step 15 of 30", *["resuming at step 5 of 30"] * recorder.MOST_RESTARTS]
+
+
+def test_going_back_is_not_advised_before_any_state_is_saved(monkeypatch, tmp_path, dataset, capsys):
+    collapse(monkeypatch, 2)
+    assert train(monkeypatch, dataset, tmp_path / "run") == 0
+    printed = capsys.readouterr().err
+    assert "since step 2 mode collapse" in printed
+    assert "--on-collapse restore" not in printed
 
 
 def test_restore_gives_up_after_three_times(monkeypatch, tmp_path, dataset):
